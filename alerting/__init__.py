@@ -1,0 +1,1 @@
+"""Campus emergency broadcaster."""

@@ -1,0 +1,1 @@
+"""Channels out: one folder a provider, the port they share, and the registry that finds them."""

@@ -1,0 +1,225 @@
+"""The channel port: what every adapter is, and the powers some have.
+
+An adapter sends once. It never sleeps, retries, or raises for a provider's fault: those are outcomes.
+Retrying, pacing and deciding live in ``alerting.broadcast``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from alerting.clock import Clock
+from alerting.model.audience import Address, AddressKind
+from alerting.model.message import Content, Shape
+from alerting.model.outcome import Outcome
+from alerting.model.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a configured channel can do, as planning and lanes need to know it."""
+
+    address_kind: AddressKind
+    shape: Shape
+    rate_per_s: float  #: messages (SMS: segments) a second the account may send
+    in_flight: int  #: most calls open at once
+    deadline: timedelta  #: a call that takes longer is cut
+    max_batch: int = 1  #: envelopes one ``send_many`` takes; 1 without that power
+    receipts: bool = False  #: whether the provider ever says "delivered"
+    feeds: tuple[Address, ...] = ()  #: a public channel's own addresses; empty where people have addresses
+    cost_per_unit: float = 0.0  #: in the account's currency, per message or segment; 0 when unknown
+    quarantine: timedelta = timedelta(seconds=5)  #: how long a look-up waits for the provider to show it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One message for one address, ready to leave.
+
+    ``key`` is the delivery's idempotency key, 32 hex digits, the same on every attempt.
+    ``ref`` names the delivery's row; a receipt that brings ``<key>.<ref>`` back finds it at once.
+    ``expires_at`` is the end of the alert's life, aware UTC: what the provider may not outlive.
+    ``thread`` holds the provider ids of the incident's earlier messages to this address, oldest first.
+    """
+
+    key: str
+    address: Address
+    content: Content
+    attempt: int
+    expires_at: datetime
+    thread: tuple[str, ...] = ()
+    live: bool = True
+    ref: str = ""
+
+    @property
+    def handle(self) -> str:
+        """What a provider is asked to bring back with its receipts: ``<key>.<ref>``, or the key alone."""
+        return f"{self.key}.{self.ref}" if self.ref else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The provider has it."""
+
+    provider_id: str
+    permalink: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The provider does not show it. ``certain`` only where its list is complete by then."""
+
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """The provider cannot be asked, or did not answer."""
+
+    detail: str = ""
+
+
+Verdict = Found | Absent | CannotTell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One finding of a probe: ``what`` was looked at, whether it is fine, and in words why."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+    fix: str = ""
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """One configured lane out."""
+
+    name: str
+    capabilities: Capabilities
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        """Try once, within the deadline; answer with what is known."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back sockets; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class BatchChannel(Channel, Protocol):
+    """A channel that hands over several recipients of the same content at once."""
+
+    async def send_many(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
+        """Try each once; one outcome for each, in order. All share one ``content``."""
+        ...
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """A channel whose provider can be asked what it has."""
+
+    async def find(self, envelope: Envelope, since: datetime) -> Verdict:
+        """Look for the message of an attempt that began at ``since`` and never answered."""
+        ...
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """A channel that can be checked without sending anything."""
+
+    async def check(self) -> Sequence[Check]:
+        """Try credentials and reachability; post nothing."""
+        ...
+
+
+@runtime_checkable
+class StatusPoll(Protocol):
+    """A channel whose provider can be asked how messages stand, where no callback can reach us."""
+
+    async def poll(self, provider_ids: Sequence[str]) -> Sequence[Receipt]:
+        """Ask for each, at a bounded rate; leave out what the provider does not know or say."""
+        ...
+
+
+@runtime_checkable
+class Retractable(Protocol):
+    """A channel that can take something back."""
+
+    async def retract(self, provider_id: str) -> Outcome:
+        """Delete a post, or cancel what the provider still queues."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """A provider's call to our public address, as it came. Header names are lower case.
+
+    ``url`` is the configured public address of the path called, never built from the Host header.
+    """
+
+    method: str
+    url: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a person wrote back: untrusted text, kept as it came."""
+
+    channel: str
+    address: str
+    text: str
+    at: datetime
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a genuine callback told, and how it wants to be answered."""
+
+    receipts: Sequence[Receipt] = ()
+    replies: Sequence[Reply] = ()
+    status: int = 204
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """A callback that did not prove where it came from; ``why`` names no secret."""
+
+    why: str
+
+
+@runtime_checkable
+class ReceiptReader(Protocol):
+    """A channel whose provider calls back. Pure: it verifies and reads, and keeps nothing."""
+
+    paths: Sequence[str]  #: below the public address, for example ``/twilio/status``
+
+    def read(self, path: str, callback: Callback) -> Reading | Forged:
+        """Verify first, over the raw bytes; parse only what is genuine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an adapter may know of the house around it.
+
+    ``base_url`` and ``smtp`` replace the provider's own host (a sandbox); empty means the real one.
+    ``callback_url`` is our own public address for receipts, empty when none can reach us.
+    """
+
+    clock: Clock
+    campus: str
+    base_url: str = ""
+    smtp: tuple[str, int] | None = None
+    callback_url: str = ""
+    labels: dict[str, str] = field(default_factory=dict)

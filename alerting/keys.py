@@ -1,0 +1,51 @@
+"""Names for things: alert ids people can read aloud, and the delivery key.
+
+An id starts with its mode, ``L-`` for live and ``D-`` for drill, so that nobody has to look it up
+and no code can mistake one for the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Final
+
+#: Crockford's base 32: no I, L, O or U, so an id survives a radio or a phone call.
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LIVE, _DRILL = "L-", "D-"
+_ID_LENGTH: Final = 6
+_KEY_HEX: Final = 32
+
+
+def new_alert_id(*, live: bool) -> str:
+    """Return a fresh id such as ``L-7K2QXD``: the mode, then 30 random bits."""
+    return (_LIVE if live else _DRILL) + "".join(secrets.choice(ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def is_live(alert_id: str) -> bool:
+    """Say whether an id belongs to a live alert; anything unknown is not live."""
+    return alert_id.startswith(_LIVE)
+
+
+def normal_id(text: str) -> str:
+    """Return an id as stored, from what a person typed (lower case, O for 0, I or L for 1)."""
+    word = text.strip().upper()
+    if word[:2] not in (_LIVE, _DRILL):
+        return word
+    return word[:2] + word[2:].translate(str.maketrans("OIL", "011"))
+
+
+def delivery_key(alert_id: str, channel: str, address: str) -> str:
+    """Return the idempotency key of one delivery: 32 hex digits, the same for every attempt."""
+    whole = f"{alert_id}|{channel}|{address}".encode()
+    return hashlib.sha256(whole).hexdigest()[:_KEY_HEX]
+
+
+def text_digest(*parts: str) -> str:
+    """Return the SHA-256 of texts in order, in hex; what was previewed is what is sent."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(8, "big"))
+        digest.update(raw)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The durable record of every decision, delivery and attempt. The truth."""

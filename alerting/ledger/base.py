@@ -1,0 +1,235 @@
+"""The ledger port.
+
+A ledger is one connection used by one thread. Every change happens inside ``transaction()``; several
+changes share one, so that a group commit pays for one sync. Nothing is promised before it commits.
+
+Instants cross this port as microseconds since 1970 UTC in rows (there are millions of those), and
+as aware datetimes in records (there are few).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from alerting.ledger.rows import (
+    Actor,
+    AlertRecord,
+    Applied,
+    AttemptRow,
+    AuditRow,
+    Batch,
+    Cancelled,
+    Failure,
+    NewDelivery,
+    Opening,
+    Opt,
+    ReceiptRow,
+    ReplyRow,
+    Settled,
+    Tally,
+)
+from alerting.model.delivery import Delivery, State
+from alerting.model.receipt import Receipt
+
+T = TypeVar("T")
+
+
+class LedgerReader(Protocol):
+    """What can be asked. A reader never blocks the writer and never writes."""
+
+    def alert(self, alert_id: str) -> AlertRecord | None:
+        """Return one alert, or None."""
+        ...
+
+    def alerts(self, *, limit: int = 20) -> Sequence[AlertRecord]:
+        """Return the newest alerts, newest first."""
+        ...
+
+    def alert_of_run(self, run_key: str) -> str | None:
+        """Return the alert a run key opened, or None."""
+        ...
+
+    def unsettled(self) -> Sequence[tuple[str, str]]:
+        """Return (alert id, channel) wherever deliveries are not settled, urgent first."""
+        ...
+
+    def tally(self, alert_id: str) -> Sequence[Tally]:
+        """Return counts per channel, in lane order. Reads counters, not rows: fast at any size."""
+        ...
+
+    def failures(self, alert_id: str) -> Sequence[Failure]:
+        """Return counts per channel, state and reason of what failed, waits or is uncertain."""
+        ...
+
+    def progress(self, alert_id: str) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Return per channel the (second since acceptance, deliveries accepted in it) curve."""
+        ...
+
+    def deliveries(
+        self, alert_id: str, *, channel: str = "", states: Sequence[State] = (), address: str = ""
+    ) -> Iterator[Delivery]:
+        """Stream deliveries in order of channel and plan. ``address`` matches ``kind:value`` exactly."""
+        ...
+
+    def attempts(self, alert_id: str) -> Iterator[AttemptRow]:
+        """Stream every attempt in order."""
+        ...
+
+    def audit(self, subject: str = "") -> Iterator[AuditRow]:
+        """Stream audit rows in order, of one subject or all."""
+        ...
+
+    def posts(self, incident: str, channel: str, address: str) -> Sequence[str]:
+        """Return provider ids of an incident's earlier messages to an address, oldest first."""
+        ...
+
+    def incident_number(self, incident: str) -> int:
+        """Return how many alerts an incident has so far."""
+        ...
+
+    def last_audience_size(self, audience: str) -> int | None:
+        """Return how many recipients the last alert to this audience had, or None."""
+        ...
+
+    def arrivals(self, alert_id: str) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Return per channel the (second since acceptance, deliveries that arrived in it) curve."""
+        ...
+
+    def receipts(self, alert_id: str) -> Iterator[ReceiptRow]:
+        """Stream every receipt of an alert by channel and delivery."""
+        ...
+
+    def orphans(self) -> int:
+        """Return how many receipts still look for their delivery."""
+        ...
+
+    def opted_out(self, channel: str) -> frozenset[str]:
+        """Return the addresses (``kind:value``) whose last word to a channel was to stop."""
+        ...
+
+    def opts(self) -> Iterator[Opt]:
+        """Stream the whole history of who stopped and started, oldest first."""
+        ...
+
+    def replies(self) -> Iterator[ReplyRow]:
+        """Stream what people wrote back, oldest first: untrusted text."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """What can be changed, always inside ``transaction()``."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit on leaving, roll back on an error.
+
+        Raises:
+            LedgerUnavailable: disk full, locked for too long, damaged: nothing was changed.
+        """
+        ...
+
+    def open_alert(self, opening: Opening, *, at: int) -> None:
+        """Write the alert, its lanes and the audit row. The run key must be new (see alert_of_run)."""
+        ...
+
+    def add_batch(self, alert_id: str, channel: str, rows: Sequence[NewDelivery], *, priority: int) -> int:
+        """Write up to 500 deliveries as one batch; return how many were new on that channel.
+
+        An address that the alert already has on that channel is left out, never doubled.
+        """
+        ...
+
+    def planned(self, alert_id: str, *, recipients: int, notes: Mapping[str, int]) -> None:
+        """Close planning: what was read, and what was left out and why."""
+        ...
+
+    def lease(
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+    ) -> Batch | None:
+        """Take the most urgent batch of a channel that is due and free, or None.
+
+        Raises its epoch. Rows another owner left in SENDING become UNCERTAIN here.
+        The batch carries every row that is not settled.
+        """
+        ...
+
+    def next_due(self, channel: str) -> int | None:
+        """Return when the next free batch of a channel is due, or None when there is none."""
+        ...
+
+    def claim(self, batch: Batch, ids: Sequence[int], *, at: int) -> Sequence[int]:
+        """Commit an attempt for each of these rows, and return those that may now be sent.
+
+        A row is left out when it is not PENDING any more, when the alert was cancelled, or when the
+        batch's epoch has moved on.
+        """
+        ...
+
+    def settle(self, batch: Batch, results: Sequence[Settled]) -> int:
+        """Record what became of rows, fenced by epoch and attempt; return how many it changed.
+
+        Results that come too late are kept as attempts and change no state.
+        """
+        ...
+
+    def apply(self, receipts: Sequence[Receipt], *, at: int) -> Applied:
+        """Keep receipts, each once, and move their rows by the table of transitions.
+
+        In whatever order they come, rows end in the same state. What fits no row waits a day for it.
+        """
+        ...
+
+    def adopt(self, *, at: int) -> Applied:
+        """Look again for the rows of receipts that fitted none; drop those that waited for a day."""
+        ...
+
+    def keep_replies(self, replies: Sequence[ReplyRow]) -> int:
+        """Keep what people wrote back, each once; return how many were new."""
+        ...
+
+    def hand_over(self, batch: Batch, ids: Sequence[int], *, to: str, priority: int, at: int) -> int:
+        """Plan the fallback addresses of these rows on another channel; return how many were new."""
+        ...
+
+    def release(self, batch: Batch, *, not_before: int) -> None:
+        """Give a batch back: done when every row is settled, else free again at ``not_before``."""
+        ...
+
+    def renew(self, batches: Sequence[Batch], *, until: int) -> Sequence[int]:
+        """Extend leases; return the ids of batches that are still ours."""
+        ...
+
+    def expire(self, alert_id: str, *, at: int) -> int:
+        """Expire every PENDING row of an alert whose life has ended; return how many."""
+        ...
+
+    def cancel(self, alert_id: str, *, actor: Actor, at: int, reason: str = "cancelled") -> Cancelled:
+        """Stop what has not left. From this commit no claim of the alert succeeds."""
+        ...
+
+    def settle_alert(self, alert_id: str, *, at: int) -> bool:
+        """Stamp an alert whose deliveries are all settled; return whether it is."""
+        ...
+
+    def record_act(
+        self, action: str, subject: str, body: Mapping[str, object], *, actor: Actor, at: int
+    ) -> None:
+        """Append to the audit log what an actor did."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back; may be called twice."""
+        ...
+
+
+class LedgerWriter(Protocol):
+    """The one that owns the writing connection; what is asked together commits together."""
+
+    async def do(self, change: Callable[[Ledger], T]) -> T:
+        """Run a change inside a transaction shared with others, and answer once it is durable.
+
+        Raises:
+            LedgerUnavailable: it could not be made durable; nothing of it was kept.
+        """
+        ...

@@ -1,0 +1,114 @@
+"""Events this program tells the people who run it. Names are noun.past-verb and listed here."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from alerting.clock import SystemClock
+
+#: Every event there is, and what it means. Fields never hold an address, a text or a secret.
+EVENTS: Final = {
+    "alert.opened": "an alert is durable and its lanes may start",
+    "alert.refused": "an alert was asked for and could not be opened; nothing was sent",
+    "alert.settled": "every delivery of an alert has come to rest",
+    "alert.cancelled": "an operator stopped an alert",
+    "alert.expired": "the life of an alert ended with deliveries unsent",
+    "lane.started": "a channel's lane took up work",
+    "lane.stopped": "a channel's lane has nothing left to do",
+    "lane.broken": "a lane ended on an error of this program; it is started again",
+    "breaker.opened": "a channel is in trouble; one trial at a time",
+    "breaker.closed": "a channel works again",
+    "breaker.downed": "a channel's account is refused; its deliveries are given up or handed over",
+    "delivery.handed_over": "deliveries went on to a fallback channel",
+    "delivery.uncertain": "attempts without an answer are being looked up",
+    "ledger.failed": "the ledger cannot be written",
+    "sandbox.started": "the sandbox listens",
+}
+
+
+class Log(Protocol):
+    """Where events go. Structlog's bound loggers are one."""
+
+    def info(self, event: str, **fields: object) -> object:
+        """Tell a thing that happened."""
+        ...
+
+    def warning(self, event: str, **fields: object) -> object:
+        """Tell a thing somebody should look at."""
+        ...
+
+    def error(self, event: str, **fields: object) -> object:
+        """Tell a thing that is broken."""
+        ...
+
+
+class QuietLog:
+    """A log nobody reads."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+
+class LazyLog:
+    """Structlog, imported only once there is time: it costs more than a first post may wait.
+
+    Events are kept until ``flush`` is first called, and written as they come from then on: JSON lines
+    in a file (the state directory's ``engine.log``), or on stderr.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self._path = path
+        self._log: Log | None = None
+        self._kept: list[tuple[str, str, dict[str, object]]] = []
+
+    def info(self, event: str, **fields: object) -> None:
+        """Tell a thing that happened."""
+        self._tell("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Tell a thing somebody should look at."""
+        self._tell("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Tell a thing that is broken."""
+        self._tell("error", event, fields)
+
+    def flush(self) -> None:
+        """Write what was kept."""
+        if self._log is None:
+            self._log = _structlog(self._path)
+        kept, self._kept = self._kept, []
+        for level, event, fields in kept:
+            getattr(self._log, level)(event, **fields)
+
+    def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
+        at = SystemClock().now().isoformat(timespec="milliseconds")
+        self._kept.append((level, event, {"at": at, **fields}))
+        if self._log is not None:
+            self.flush()
+
+
+def _structlog(path: str) -> Log:
+    import sys
+    from pathlib import Path
+
+    import structlog
+
+    try:
+        out = Path(path).open("a", encoding="utf-8", buffering=1) if path else sys.stderr  # noqa: SIM115
+    except OSError:
+        out = sys.stderr
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(out),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    return log
