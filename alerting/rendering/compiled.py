@@ -1,0 +1,164 @@
+"""Blocks turned into code: the small language a template may use, and nothing outside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
+
+from alerting.errors import Problem
+from alerting.rendering.leftover import denies_drill, leftover
+from alerting.rendering.suggest import suggestion
+from alerting.rendering.template import CORE_NAMES, Block, Template
+
+if TYPE_CHECKING:
+    import jinja2
+    from jinja2 import nodes
+    from jinja2.sandbox import SandboxedEnvironment
+
+_FILTERS: Final = ("capitalize", "default", "lower", "title", "trim", "upper")
+#: Everything a warning needs: words, ``{{ name }}``, ``{% if %}``, ``{% for x in ["a", "b"] %}``. No calls,
+#: no attributes, no arithmetic: what cannot be written cannot run away.
+_LANGUAGE: Final = """
+Template Output TemplateData Name Const If CondExpr Compare Operand And Or Not Filter Concat For List Tuple
+"""
+_ALLOWED: Final = frozenset(_LANGUAGE.split())
+_WORDS: Final = {
+    "Include": "include", "Import": "import", "FromImport": "import", "Extends": "extends",
+    "Call": "a call", "Getattr": "a dot inside {{ }}", "Getitem": "brackets inside {{ }}", "Macro": "macro",
+    "Assign": "set", "AssignBlock": "set", "Test": "is", "Mul": "*", "Add": "+", "Pow": "**", "Mod": "%",
+}  # fmt: skip
+_CODE: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_MAX_OUTPUT: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """One block as code, the names it uses with their lines, and what may not be in it."""
+
+    block: Block
+    template: jinja2.Template | None
+    names: Mapping[str, int]
+    problems: tuple[tuple[int, str, str], ...]  #: (line, what, fix)
+
+    def fill(self, words: Mapping[str, str]) -> str:
+        """Return the block with its names replaced, cut off above 64 kB.
+
+        Raises:
+            OverflowError: it would be longer.
+        """
+        assert self.template is not None
+        pieces, size = [], 0
+        for piece in self.template.generate(words):
+            size += len(piece)
+            if size > _MAX_OUTPUT:
+                raise OverflowError
+            pieces.append(piece)
+        return "".join(pieces)
+
+
+@cache
+def _environment(*, html: bool) -> SandboxedEnvironment:
+    """Build the sandbox; Jinja2 takes 40 ms to import, so only rendering pays for it."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    made = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=html, trim_blocks=True, lstrip_blocks=True, loader=None
+    )
+    made.filters = {name: made.filters[name] for name in _FILTERS}
+    made.tests = {}
+    made.globals = {}
+    return made
+
+
+@lru_cache(maxsize=256)
+def compiled(block: Block) -> Compiled:
+    """Parse, check and compile one block; the same block is compiled once."""
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    environment = _environment(html=block.name == "email_html")
+    try:
+        tree = environment.parse(block.source)
+        problems = tuple(_outside(tree, block))
+        template = None if problems else environment.from_string(tree)
+        names = {} if problems else dict(_names(tree, block))
+    except TemplateSyntaxError as error:
+        problems = ((block.line + error.lineno - 1, error.message or "cannot be read", "correct it"),)
+        template, names = None, {}
+    except (TemplateError, RecursionError) as error:
+        problems = ((block.line, f"cannot be read ({type(error).__name__})", "write it more simply"),)
+        template, names = None, {}
+    return Compiled(block=block, template=template, names=names, problems=problems)
+
+
+def _outside(tree: nodes.Template, block: Block) -> Iterator[tuple[int, str, str]]:
+    """Yield what is not part of the language."""
+    from jinja2 import nodes
+
+    for node in tree.find_all(nodes.Node):
+        kind = type(node).__name__
+        line = block.line + (node.lineno or 1) - 1
+        if kind not in _ALLOWED:
+            yield (
+                line,
+                f"{_WORDS.get(kind, kind)} may not be used",
+                "write words, {{ name }} and {% if name %}",
+            )
+        elif isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+            yield line, f'no filter is called "{node.name}"', suggestion(node.name, _FILTERS)
+        elif isinstance(node, nodes.For):
+            yield from _wrong_loop(node, line)
+
+
+def _wrong_loop(loop: nodes.For, line: int) -> Iterator[tuple[int, str, str]]:
+    from jinja2 import nodes
+
+    if not isinstance(loop.iter, nodes.List | nodes.Tuple):
+        yield line, "a loop over something that is no list", 'write {% for x in ["one", "two"] %}'
+    if loop.recursive or any(isinstance(n, nodes.For) or n.find(nodes.For) for n in loop.body):
+        yield line, "a loop inside a loop", "write the lines out"
+
+
+def _names(tree: nodes.Template, block: Block) -> Iterator[tuple[str, int]]:
+    """Yield the names a block takes from outside, with the line of the first use of each."""
+    from jinja2 import meta, nodes
+
+    free = meta.find_undeclared_variables(tree)
+    seen = set()
+    for node in tree.find_all(nodes.Name):
+        if node.name in free and node.name not in seen:
+            seen.add(node.name)
+            yield node.name, block.line + (node.lineno or 1) - 1
+
+
+def mistakes(template: Template) -> list[Problem]:
+    """Return everything in a template's blocks that keeps it from being sent."""
+    problems = []
+    known = (*template.variables, *CORE_NAMES)
+    for block in template.blocks.values():
+        code = compiled(block)
+        found = [*code.problems, *_unsaid(block)]
+        for name, line in code.names.items():
+            if name not in known:
+                found.append((line, f"{{{{ {name} }}}} is not declared", suggestion(name, known)))
+        problems += [Problem(where=f"{template.path}:{n}: {block.name}", what=w, fix=f) for n, w, f in found]
+    return problems
+
+
+def _unsaid(block: Block) -> Iterator[tuple[int, str, str]]:
+    """Yield leftovers and denials in the words of a block."""
+    if denies_drill(block.source):
+        yield (
+            block.line,
+            "says that it is no drill or no test",
+            "leave that out: the program says which it is",
+        )
+    if block.name == "email_html":
+        return
+    words = _CODE.sub(lambda match: "\n" * match[0].count("\n"), block.source)
+    for number, line in enumerate(words.split("\n"), start=block.line):
+        if found := leftover(line):
+            yield number, f'"{found}" still has to be filled in', "write the words, or declare a variable"

@@ -1,0 +1,121 @@
+"""The folder of templates: what is there, and reading one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from alerting.errors import Problem, TemplateProblem
+from alerting.rendering.parse import parse
+from alerting.rendering.suggest import suggestion
+from alerting.rendering.template import Template
+
+_SUFFIXES: Final = (".md", ".j2")
+
+
+class TemplateStore:
+    """The templates of one directory, read when asked for."""
+
+    def __init__(self, directory: Path | str) -> None:
+        self._directory = Path(directory)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every template's name, in order; nothing is read.
+
+        Raises:
+            TemplateProblem: there is no such directory.
+        """
+        return tuple(sorted({path.stem for path in self._files()}))
+
+    def find(self, name: str) -> Template:
+        """Return one template by its name (``tornado``), file name, or declared id (``W1``).
+
+        Raises:
+            TemplateProblem: there is none of that name, or its file has mistakes: all of them.
+        """
+        wanted = Path(name.strip()).name.lower()
+        stem = wanted.removesuffix(".md").removesuffix(".j2")
+        paths = [path for path in self._files() if path.stem == stem]
+        if len(paths) > 1:
+            what = f"two files are called {stem}: {', '.join(p.name for p in paths)}"
+            raise TemplateProblem(Problem(where=str(self._directory), what=what, fix="delete one"))
+        if paths:
+            return self._read(paths[0])
+        return self._by_id(name.strip())
+
+    def all(self) -> tuple[Template, ...]:
+        """Return every template, in order of name.
+
+        Raises:
+            TemplateProblem: the mistakes of every file together.
+        """
+        problems: list[Problem] = []
+        templates = []
+        for path in self._files():
+            try:
+                templates.append(self._read(path))
+            except TemplateProblem as error:
+                problems.extend(error.problems)
+        problems.extend(_shared_ids(templates))
+        if problems:
+            raise TemplateProblem(*problems)
+        return tuple(templates)
+
+    def _by_id(self, wanted: str) -> Template:
+        known = []
+        for template in self._readable():
+            if template.id and template.id.lower() == wanted.lower():
+                return template
+            known.append(template.id)
+        names = [*self.names(), *(word.lower() for word in known if word)]
+        raise TemplateProblem(
+            Problem(
+                where=str(self._directory),
+                what=f'no template "{wanted}"',
+                fix=suggestion(wanted, names) if names else "write one: alert templates new NAME",
+            )
+        )
+
+    def _readable(self) -> Iterator[Template]:
+        """Yield the templates without mistakes: another's mistakes must not hide the one asked for."""
+        for path in self._files():
+            try:
+                yield self._read(path)
+            except TemplateProblem:
+                continue
+
+    def _files(self) -> list[Path]:
+        try:
+            found = sorted(self._directory.iterdir())
+        except OSError as error:
+            what = f"cannot be listed ({error.strerror})"
+            fix = "name the directory that holds the templates"
+            raise TemplateProblem(Problem(where=str(self._directory), what=what, fix=fix)) from None
+        return [
+            p for p in found if p.suffix in _SUFFIXES and p.stem.lower() != "readme" and p.name[0] not in "._"
+        ]
+
+    def _read(self, path: Path) -> Template:
+        shown = f"{self._directory.name}/{path.name}"
+        try:
+            raw = path.read_bytes()
+            text = raw.decode("utf-8-sig")
+        except OSError as error:
+            raise TemplateProblem(Problem(where=shown, what=f"cannot be read ({error.strerror})")) from None
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            what = "not UTF-8"
+            raise TemplateProblem(
+                Problem(where=f"{shown}:{line}", what=what, fix="save the file as UTF-8")
+            ) from None
+        return parse(text, name=path.stem, path=shown)
+
+
+def _shared_ids(templates: list[Template]) -> Iterator[Problem]:
+    seen: dict[str, Template] = {}
+    for template in templates:
+        first = seen.setdefault(template.id.lower(), template)
+        if template.id and first is not template:
+            what = f'"{template.id}" is also the id of {first.path}'
+            yield Problem(where=f"{template.at('id')}: id", what=what, fix="give it another")

@@ -1,0 +1,14 @@
+"""Advice for a mistyped word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return advice: the nearest word there is, or all of them."""
+    near = get_close_matches(word.lower(), known, n=1)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"write one of: {', '.join(known)}" if known else "delete it"

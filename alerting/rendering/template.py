@@ -1,0 +1,97 @@
+"""A template as it is read from its file: what it declares, and its blocks as source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Severity, Status, Urgency
+
+#: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
+BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
+#: Names the core fills; no variable may take one.
+CORE_NAMES: Final = ("source", "time", "number", "link", "next_update")
+
+
+class ResponseType(StrEnum):
+    """CAP ``responseType``: what people are asked to do."""
+
+    SHELTER = "shelter"  #: take shelter in place
+    EVACUATE = "evacuate"  #: leave
+    PREPARE = "prepare"  #: get ready
+    EXECUTE = "execute"  #: do what was agreed beforehand
+    AVOID = "avoid"  #: stay away
+    MONITOR = "monitor"  #: follow the news
+    ASSESS = "assess"  #: judge from this information
+    ALL_CLEAR = "all_clear"  #: the danger is over
+    NONE = "none"  #: nothing
+
+
+class VariableType(StrEnum):
+    """What a value is, and so how it is checked."""
+
+    TEXT = "text"  #: words, one line
+    PLACE = "place"  #: words that say where
+    CHOICE = "choice"  #: one of the listed choices
+    TIME = "time"  #: a time of day: 3:05pm
+    NUMBER = "number"  #: digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One thing the officer fills in. ``max_length`` counts characters; None when nobody said."""
+
+    name: str
+    type: VariableType = VariableType.TEXT
+    prompt: str = ""
+    choices: tuple[str, ...] = ()
+    default: str = ""
+    max_length: int | None = None
+    required: bool = True
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One text of a template, as written. ``line`` is where its first line stands in the file."""
+
+    name: str
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A named file: what it declares, with the defaults filled in, and its blocks.
+
+    ``path`` is shown to people, as ``templates/tornado.md``. ``drill`` means it can never be sent as
+    a real alert. ``lifetime`` is how long the alert stays true. ``lines`` says where each key stands.
+    """
+
+    name: str
+    path: str
+    title: str
+    blocks: Mapping[str, Block]
+    id: str = ""
+    alert_class: AlertClass = AlertClass.STANDARD
+    category: Category = Category.SAFETY
+    severity: Severity = Severity.UNKNOWN
+    urgency: Urgency = Urgency.UNKNOWN
+    certainty: Certainty = Certainty.UNKNOWN
+    status: Status = Status.ACTUAL
+    msg_type: MsgType = MsgType.ALERT
+    response_type: ResponseType = ResponseType.NONE
+    hazard: str = ""
+    lifetime: timedelta = timedelta(hours=1)
+    languages: tuple[str, ...] = ("en",)
+    channels: tuple[str, ...] = ()
+    drill: bool = False
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, key: str) -> str:
+        """Return where a front matter key stands, as ``templates/tornado.md:4``."""
+        return f"{self.path}:{self.lines.get(key, 1)}"
