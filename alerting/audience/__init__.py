@@ -1,0 +1,1 @@
+"""Who is told: lists of people, read as a stream and brought to normal form."""

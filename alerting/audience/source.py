@@ -1,0 +1,64 @@
+"""The audience port: where people come from, one at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from alerting.errors import Problem
+from alerting.model.audience import Recipient
+
+_UNPRINTABLE: Final = re.compile(r"[^\w !-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027]")
+_SHOWN: Final = 24  # characters of a cell worth repeating
+_HEAD, _TAIL = 3, 2  # characters that stay readable at either end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One cell, or row, of a list that reaches nobody.
+
+    ``line`` is the physical line its row starts on, from 1. ``value`` is masked: enough to find the
+    cell, not enough to know the person. The rest of the row is still used.
+    """
+
+    line: int
+    field: str
+    value: str
+    reason: str
+    fix: str = ""
+
+    def problem(self, source: str) -> Problem:
+        """Return this as a sentence about ``source``, such as ``people.csv``."""
+        what = f'"{self.value}" {self.reason}' if self.value else self.reason
+        return Problem(where=f"{source}:{self.line}: {self.field}", what=what, fix=self.fix)
+
+
+class AudienceSource(Protocol):
+    """A list of people."""
+
+    name: str
+
+    def read(self) -> Iterator[Recipient | Refused]:
+        """Stream everyone in the order of the list, and what had to be left out, each where it stands.
+
+        A row with one good and one bad address gives both. Nothing is remembered between rows: the
+        same address may come twice.
+
+        Raises:
+            AudienceProblem: the list as a whole cannot be read.
+        """
+        ...
+
+
+def masked(text: str) -> str:
+    """Return a cell as a report may show it: both ends, without its middle and its control characters."""
+    shown = _UNPRINTABLE.sub("?", " ".join(text.split()))
+    local, at, domain = shown.rpartition("@")
+    if at:
+        return f"{local[:1]}***@{domain[:_SHOWN]}"
+    if len(shown) > _SHOWN:
+        return f"{shown[:_HEAD]}***{shown[-_TAIL:]}"
+    middle = shown[_HEAD:-_TAIL]
+    return shown[:_HEAD] + re.sub(r"\w", "*", middle) + shown[max(_HEAD, len(shown) - _TAIL) :]

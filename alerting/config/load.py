@@ -1,0 +1,130 @@
+"""Reading ``channels.yaml``: everything that is wrong with it at once, or a ``Config``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alerting.channels.registry import Registry
+from alerting.config.model import AudienceFile, Campus, Config, Defaults, Retry
+from alerting.errors import ConfigProblem, Problem
+
+if TYPE_CHECKING:
+    from alerting.config.channels import Lanes
+    from alerting.config.lines import Document
+    from alerting.config.sections import File
+
+
+#: What ``live`` stands for.
+_PURPOSE: Final[Mapping[bool | None, str]] = {True: "real alerts", False: "exercises", None: "anything"}
+
+
+def load(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    sandbox: bool = False,
+    live: bool | None = True,
+    registry: Registry | None = None,
+) -> Config:
+    """Read and check the configuration file.
+
+    ``live`` picks the channels that may be used: True those for real alerts, False those for exercises,
+    None both. Credentials are looked up for these only, in ``environ`` and in files; with ``sandbox``
+    they are invented.
+
+    Raises:
+        ConfigProblem: the file cannot be used; it lists every problem, each with its line.
+    """
+    # yaml and pydantic are heavy: only a command that reads the file pays for them.
+    from alerting.config import channels, lines, references
+    from alerting.config.checked import checked
+    from alerting.config.secrets import SandboxSecrets, Secrets
+    from alerting.config.sections import File
+
+    raw = _bytes(path)
+    document = lines.read(raw, str(path))
+    if not isinstance(document.data, dict):
+        raise ConfigProblem(document.problem((), "", "not a group of fields", "begin with version: 1"))
+    file = checked(File, document.data, document)
+    secrets = SandboxSecrets() if sandbox else Secrets(environ, path.absolute().parent)
+    lanes = channels.read(document, registry or Registry(), secrets, live=live)
+    document.problems.extend(references.problems(document))
+    if file is None or document.problems:
+        raise ConfigProblem(*sorted(document.problems, key=_line_of))
+    if not lanes.settings:
+        what = f"no channel may be used for {_PURPOSE[live]}"
+        raise ConfigProblem(document.problem(("channels",), "channels", what, "see enabled and mode of each"))
+    return _config(path, raw, file, document, lanes)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as wrong:
+        what = (wrong.strerror or "cannot be read").lower()
+        fix = "run the command in the folder that has the file, or name another"
+        raise ConfigProblem(Problem(where=str(path), what=what, fix=fix)) from wrong
+
+
+def _line_of(problem: Problem) -> int:
+    number = problem.where.partition(": ")[0].rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes) -> Config:
+    folder = path.absolute().parent
+    audiences = _audiences(file, folder)
+    usable = [channel.name for channel in lanes.settings]
+    chosen = file.defaults.channels or usable
+    return Config(
+        path=path.absolute(),
+        digest=hashlib.sha256(raw).hexdigest(),
+        campus=Campus(**{**file.campus.model_dump(), "places": tuple(file.campus.places)}),
+        state=folder / file.state,
+        templates=folder / file.templates,
+        audiences=audiences,
+        defaults=Defaults(
+            channels=tuple(name for name in chosen if name in usable),
+            audience=file.defaults.audience or next(iter(audiences), ""),
+        ),
+        retry=Retry(**file.retry.model_dump()),
+        channels=tuple(lanes.settings),
+        off=lanes.off,
+        warnings=(*lanes.warnings, *_warnings(document, file, audiences, lanes)),
+    )
+
+
+def _audiences(file: File, folder: Path) -> dict[str, AudienceFile]:
+    return {
+        name: AudienceFile(
+            name=name,
+            csv=folder / section.csv,
+            region=section.region or file.campus.region,
+            groups=tuple(section.groups),
+        )
+        for name, section in file.audiences.items()
+    }
+
+
+def _warnings(
+    document: Document, file: File, audiences: Mapping[str, AudienceFile], lanes: Lanes
+) -> Iterator[Problem]:
+    for name, audience in audiences.items():
+        if not _is_file(audience.csv):
+            label = f"audiences.{name}.csv"
+            fix = "put the list there"
+            yield document.problem(("audiences", name, "csv"), label, "there is no such file", fix)
+    for index, name in enumerate(file.defaults.channels or ()):
+        if name in lanes.off:
+            what = f"{name} is left out: {lanes.off[name]}"
+            yield document.problem(("defaults", "channels", index), "defaults.channels", what)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system, a folder that may not be entered
+        return False

@@ -1,0 +1,113 @@
+"""What the configuration file says, as plain values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alerting.errors import Problem, UsageProblem
+
+if TYPE_CHECKING:
+    from alerting.channels.settings import ChannelSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campus:
+    """Who speaks. ``source`` is what every alert starts with; ``region`` where local numbers are from."""
+
+    name: str
+    source: str
+    time_zone: str  #: an IANA name, known to exist
+    region: str  #: two capital letters
+    link: str = ""
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceFile:
+    """A named set of people in a CSV file; ``groups`` empty for everyone in it."""
+
+    name: str
+    csv: Path  #: absolute; it may not be there
+    region: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What an alert goes to when the officer names nothing; ``audience`` is empty where there is none."""
+
+    channels: tuple[str, ...]
+    audience: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often a delivery is tried before it is given up, and when a fallback takes over (seconds).
+
+    Waits between tries are not a setting: 0, 0.5, 1, 2, 4, 8, 15, 15 … seconds with full jitter.
+    """
+
+    attempts: int = 60
+    fallback_after_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. Paths are absolute; those in the file are relative to its folder.
+
+    ``channels`` holds the channels that may be used now, in the order of the file. ``off`` names the
+    others and says why. ``warnings`` are what does not stop an alert, and will be missed later.
+    ``digest`` is the SHA-256 of the file in hex.
+    """
+
+    path: Path
+    digest: str
+    campus: Campus
+    state: Path
+    templates: Path
+    audiences: Mapping[str, AudienceFile]
+    defaults: Defaults
+    retry: Retry
+    channels: tuple[ChannelSettings, ...]
+    off: Mapping[str, str]
+    warnings: tuple[Problem, ...] = ()
+
+    def channel(self, name: str) -> ChannelSettings:
+        """Return the channel of this name.
+
+        Raises:
+            UsageProblem: there is none, or it is off.
+        """
+        for channel in self.channels:
+            if channel.name == name:
+                return channel
+        if name in self.off:
+            raise UsageProblem(Problem(where=name, what=self.off[name], fix="use another channel"))
+        raise _no_such("channel", name, (channel.name for channel in self.channels))
+
+    def audience(self, name: str) -> AudienceFile:
+        """Return the audience of this name.
+
+        Raises:
+            UsageProblem: there is none.
+        """
+        if name in self.audiences:
+            return self.audiences[name]
+        raise _no_such("audience", name, self.audiences)
+
+
+def _no_such(what: str, name: str, names: Iterable[str]) -> UsageProblem:
+    return UsageProblem(Problem(where="", what=f'no {what} "{name}"', fix=suggestion(name, names)))
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """Return what to write instead of a word: the one that is near, or all there are."""
+    known = list(words)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near or len(known) == 1:
+        return f"write {(near or known)[0]}"
+    return f"write one of {', '.join(known)}" if known else "take it out"

@@ -1,0 +1,122 @@
+"""The sections of the file around its channels."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from alerting.channels.settings import NAME_PATTERN, refused
+from alerting.config.model import suggestion
+
+_LINK: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-~]*)?")
+
+
+def _time_zone(name: str) -> str:
+    import zoneinfo
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    # ZoneInfo looks names up as paths: what is no name at all fails as paths do.
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = suggestion(name, zoneinfo.available_timezones())
+        fix = near if "one of" not in near else "write it like America/New_York"
+        raise refused("there is no such time zone", fix) from None
+    return name
+
+
+def _region(code: str) -> str:
+    if code in ("US", "CA"):
+        return code
+    import phonenumbers
+
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise refused("there is no such country", "write two capital letters, like US")
+    return code
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise refused("a line break, or blanks at an end", "write it on one line")
+    return text
+
+
+def _link(text: str) -> str:
+    if text and not _LINK.fullmatch(text):
+        raise refused("not a link", "write it like https://alerts.example.edu")
+    return text
+
+
+def _version(value: Any) -> Any:
+    return int(value) if value == "1" else value
+
+
+_Line = Annotated[str, AfterValidator(_one_line)]
+_Path = Annotated[str, Field(min_length=1, max_length=1000)]
+_Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+_Region = Annotated[str, AfterValidator(_region), Field(description="Two capital letters, like US.")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class CampusSection(_Section):
+    """Who speaks."""
+
+    name: _Line = Field(min_length=1, max_length=80, description="The campus's full name.")
+    source: _Line = Field(
+        min_length=1, max_length=30, description="The words every alert starts with, like NSU ALERT."
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        description="The campus's clock, like America/New_York."
+    )
+    region: _Region = Field(default="US", description="The country of numbers without a country code.")
+    link: Annotated[str, AfterValidator(_link)] = Field(
+        default="", max_length=200, description="Where people find more, like https://alerts.example.edu."
+    )
+    places: list[_Line] = Field(
+        default_factory=list, max_length=2_000, description="Buildings and places, offered while typing."
+    )
+
+
+class AudienceSection(_Section):
+    """A named set of people."""
+
+    csv: _Path = Field(description="The list, a CSV file; relative to this file's folder.")
+    groups: list[_Line] = Field(
+        default_factory=list, description="Only people of at least one of these groups; empty for all."
+    )
+    region: _Region | None = Field(default=None, description="Where the list's local numbers are from.")
+
+
+class DefaultsSection(_Section):
+    """What an alert goes to when the officer names nothing."""
+
+    channels: list[_Name] | None = Field(
+        default=None, min_length=1, description="Channels, in the order people see them; all when left out."
+    )
+    audience: _Name | None = Field(default=None, description="The audience; the first when left out.")
+
+
+class RetrySection(_Section):
+    """How often a delivery is tried."""
+
+    attempts: int = Field(default=60, ge=1, le=1000, description="Most tries of one delivery.")
+    fallback_after_s: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds of trouble after which a fallback takes over."
+    )
+
+
+class File(_Section):
+    """The whole file; its channels are read by their own kinds."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="The form of this file: 1.")
+    campus: CampusSection
+    state: _Path = Field(default="state", description="The folder of the ledger; relative to this file's.")
+    templates: _Path = Field(default="templates", description="The folder of the templates.")
+    audiences: dict[_Name, AudienceSection] = Field(default_factory=dict, description="Who can be told.")
+    defaults: DefaultsSection = Field(default_factory=DefaultsSection)
+    retry: RetrySection = Field(default_factory=RetrySection)
+    channels: list[dict[str, Any]] = Field(min_length=1, description="Lanes out, in any order.")
