@@ -1,0 +1,78 @@
+"""Alerts and contents as canonical JSON, and back.
+
+A field that a later version adds, with a default, is simply missing in older records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+from alerting.ledger.instants import instant, micros
+from alerting.model.alert import (
+    Alert,
+    AlertClass,
+    Category,
+    Certainty,
+    MsgType,
+    Severity,
+    Status,
+    Urgency,
+)
+from alerting.model.message import Content, Unit
+
+#: How the fields that JSON cannot hold by itself come back.
+_ALERT: Final[Mapping[str, Callable[[Any], object]]] = {
+    "status": Status,
+    "msg_type": MsgType,
+    "alert_class": AlertClass,
+    "category": Category,
+    "severity": Severity,
+    "urgency": Urgency,
+    "certainty": Certainty,
+    "created_at": instant,
+    "expires_at": instant,
+    "references": tuple,
+}
+_CONTENT: Final[Mapping[str, Callable[[Any], object]]] = {"unit": Unit, "notes": tuple}
+
+
+def canonical(value: object) -> str:
+    """Return JSON that is the same for equal values: sorted, without blanks, instants as microseconds."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return micros(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be written to the ledger")
+
+
+def alert_text(alert: Alert) -> str:
+    """Return an alert as JSON."""
+    return canonical({f.name: getattr(alert, f.name) for f in fields(alert)})
+
+
+def alert_from(text: str) -> Alert:
+    """Return the alert that ``alert_text`` wrote."""
+    return Alert(**_revived(text, _ALERT))
+
+
+def content_text(content: Content) -> str:
+    """Return a content as JSON."""
+    return canonical({f.name: getattr(content, f.name) for f in fields(content)})
+
+
+def content_from(text: str) -> Content:
+    """Return the content that ``content_text`` wrote."""
+    return Content(**_revived(text, _CONTENT))
+
+
+def _revived(text: str, how: Mapping[str, Callable[[Any], object]]) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(text)
+    return {name: how[name](value) if name in how else value for name, value in body.items()}

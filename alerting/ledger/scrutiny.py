@@ -1,0 +1,295 @@
+"""A ledger file as an auditor reads it: raw rows, read-only, nothing believed.
+
+One statement a question, in the order of the keys, so that a copy on a stick is read once from front
+to back. The file is opened for reading only; a copy without its log is not written to in any way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote
+
+from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
+from alerting.ledger import statements
+from alerting.ledger.migrate import steps
+from alerting.ledger.reading import span
+from alerting.ledger.rows import AuditRow
+
+_SQL: Final = Path(__file__).with_name("sql") / "scrutiny.sqlite.sql"
+#: Columns of an alert's row that never change once it is opened; they come first in ``alerts_raw``.
+_FIXED: Final = 9
+
+
+class AlertRow(NamedTuple):
+    """An alert: the columns fixed at opening, and those later acts change."""
+
+    fixed: tuple[Any, ...]
+    ref: int
+    recipients: int | None
+    notes: str
+    settled_at: int
+    cancelled_at: int
+    cancel_reason: str
+
+    @property
+    def id(self) -> str:
+        """The alert's own id."""
+        return str(self.fixed[0])
+
+    @property
+    def accepted_at(self) -> int:
+        """When it was accepted, in microseconds."""
+        return int(self.fixed[8])
+
+
+class BatchRow(NamedTuple):
+    """A batch; ``counts`` in the order of ``alerting.ledger.reading.COUNTED``."""
+
+    id: int
+    channel: int
+    lease: tuple[Any, ...]  #: priority, state, not before, epoch, owner, lease until
+    counts: tuple[int, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody will take it up any more."""
+        return bool(self.lease[1] == "done")
+
+
+class DeliveryRow(NamedTuple):
+    """A delivery as stored."""
+
+    id: int
+    alert: int
+    channel: int
+    address: str
+    recipient: str
+    fallback: str
+    state: str
+    attempt: int
+    due_at: int
+    changed_at: int
+    told: int
+    decided: int
+    maybe_twice: int
+    reason: str
+
+
+class OutcomeRow(NamedTuple):
+    """Something heard about a delivery."""
+
+    delivery: int
+    n: int
+    attempt: int
+    at: int
+    outcome: str
+    provider_id: str
+    permalink: str
+    reason: str
+    detail: str
+
+
+class HeardRow(NamedTuple):
+    """A receipt as kept."""
+
+    delivery: int
+    mark: bytes
+    status: str
+    at: int
+    heard_at: int
+    provider_id: str
+    reason: str
+    detail: str
+
+
+class History(NamedTuple):
+    """A delivery with its attempts (delivery, attempt, epoch, began at), answers and receipts, in order."""
+
+    row: DeliveryRow
+    attempts: tuple[tuple[Any, ...], ...]
+    outcomes: tuple[OutcomeRow, ...]
+    receipts: tuple[HeardRow, ...]
+
+
+class Counts(NamedTuple):
+    """What is counted beside an alert's deliveries, as stored."""
+
+    batches: list[BatchRow]
+    troubles: list[tuple[Any, ...]]  #: channel, state, reason, detail, n
+    accepted: list[tuple[Any, ...]]  #: channel, second, accepted, first ms, last ms
+    arrived: list[tuple[Any, ...]]  #: channel, second, delivered, first ms, last ms
+
+
+class LedgerCopy:
+    """A ledger file opened for scrutiny."""
+
+    def __init__(self, raw: sqlite3.Connection, path: Path) -> None:
+        self._raw, self.path = raw, path
+        self._sql = statements.parse(_SQL.read_text("utf-8"), _SQL.name)
+        self._receipts = "receipt" in self.tables()
+
+    @classmethod
+    def open(cls, path: Path) -> LedgerCopy:
+        """Open a file for reading.
+
+        Raises:
+            LedgerUnavailable: there is no file, or it may not be read.
+            LedgerDamaged: it is no ledger.
+        """
+        if not path.is_file():
+            raise LedgerUnavailable(Problem(where=str(path), what="there is no ledger here"))
+        # A copy on a read-only disk has no log to read, and none can be made there.
+        alone = not path.with_name(path.name + "-wal").exists()
+        for mode in ("mode=ro", "mode=ro&immutable=1")[: 2 if alone else 1]:
+            raw = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None)
+            try:
+                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                raw.close()
+                continue
+            except sqlite3.DatabaseError as error:
+                raw.close()
+                raise LedgerDamaged(Problem(where=str(path), what=f"is no ledger ({error})")) from error
+            return cls(raw, path)
+        raise LedgerUnavailable(Problem(where=str(path), what="cannot be opened for reading"))
+
+    def __enter__(self) -> Self:
+        """Hold one snapshot: what is written meanwhile is not seen."""
+        self._raw.execute("BEGIN")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back; may be called twice."""
+        self._raw.close()
+
+    def _all(self, name: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._raw.execute(self._sql[name], params).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
+
+    def integrity(self) -> Sequence[str]:
+        """Return what SQLite itself finds wrong with the file; empty when nothing."""
+        try:
+            found = [str(row[0]) for row in self._raw.execute("PRAGMA integrity_check(20)")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [line for line in found if line != "ok"]
+
+    def objects(self) -> dict[tuple[str, str], str]:
+        """Return every table, index and trigger by (type, name), with its text."""
+        return {(kind, name): _squeezed(sql) for kind, name, _, sql in self._all("objects")}
+
+    def version(self) -> int:
+        """Return the number of the last migration it was brought to; 0 when it does not say."""
+        rows = self._table("meta")
+        return next((int(value) for name, value in rows if name == "schema" and str(value).isdigit()), 0)
+
+    def alerts(self) -> Iterator[AlertRow]:
+        """Yield every alert in the order of opening."""
+        for row in self._all("alerts_raw"):
+            yield AlertRow(tuple(row[:_FIXED]), *row[_FIXED:])
+
+    def lanes(self, ref: int) -> list[tuple[Any, ...]]:
+        """Return an alert's lanes as (channel, seat, kind, content, fallback)."""
+        return self._all("lanes_raw", (ref,))
+
+    def batches(self, ref: int) -> list[BatchRow]:
+        """Return an alert's batches."""
+        return [BatchRow(row[0], row[1], row[2:8], row[8:]) for row in self._all("batches_raw", (ref,))]
+
+    def histories(self, batch: int) -> Iterator[History]:
+        """Yield the deliveries of a batch with everything that happened to them."""
+        tried: dict[int, list[tuple[Any, ...]]] = {}
+        heard: dict[int, list[OutcomeRow]] = {}
+        for attempt in self._all("attempts_raw", span(batch)):
+            tried.setdefault(attempt[0], []).append(attempt)
+        for outcome in self._all("outcomes_raw", span(batch)):
+            heard.setdefault(outcome[0], []).append(OutcomeRow(*outcome))
+        told: dict[int, list[HeardRow]] = {}
+        for receipt in self._all("receipts_raw", span(batch)) if self._receipts else ():
+            told.setdefault(receipt[0], []).append(HeardRow(*receipt))
+        for row in self._all("deliveries_raw", span(batch)):
+            number = row[0]
+            yield History(
+                DeliveryRow(*row),
+                tuple(tried.get(number, ())),
+                tuple(heard.get(number, ())),
+                tuple(told.get(number, ())),
+            )
+
+    def counts(self, ref: int) -> Counts:
+        """Return what is counted beside an alert's deliveries."""
+        return Counts(
+            self.batches(ref),
+            self._all("troubles_raw", (ref,)),
+            self._all("curve_raw", (ref,)),
+            self._all("arrivals_raw", (ref,)) if self._receipts else [],
+        )
+
+    def strays(self) -> dict[str, int]:
+        """Return by table how many rows belong to nothing."""
+        found = self._all("strays") + (self._all("receipt_strays") if self._receipts else [])
+        return {table: count for table, count in found if count}
+
+    def opts(self) -> list[tuple[Any, ...]]:
+        """Return who asked to stop or start: seq, mark, channel, address, status, at, heard at, detail."""
+        return self._all("opts_raw") if self._receipts else []
+
+    def replies(self) -> list[tuple[Any, ...]]:
+        """Return what people wrote: seq, mark, channel, address, text, at, provider id."""
+        return self._all("replies_raw") if self._receipts else []
+
+    def audit(self) -> Iterator[AuditRow]:
+        """Yield every act."""
+        last = 0
+        while page := self._all("audit_raw", (last,)):
+            yield from (AuditRow(*row) for row in page)
+            last = page[-1][0]
+
+    def acts(self, subject: str, action: str) -> list[AuditRow]:
+        """Return the acts of one kind on one subject, oldest first."""
+        return [AuditRow(*row) for row in self._all("acts_of", (subject, action))]
+
+    def tables(self) -> list[str]:
+        """Return the names of all tables."""
+        return [name for kind, name in self.objects() if kind == "table"]
+
+    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """Yield a table whole, sorted by its columns, so that its order on disk does not matter.
+
+        Raises:
+            ValueError: there is no table of that name.
+        """
+        if table not in self.tables():
+            raise ValueError(f"there is no table {table}")
+        yield from self._table(table)
+
+    def _table(self, table: str) -> list[tuple[Any, ...]]:
+        name = table.replace('"', '""')
+        try:
+            rows: list[tuple[Any, ...]] = self._raw.execute(f'SELECT * FROM "{name}"').fetchall()  # noqa: S608
+        except sqlite3.DatabaseError as error:
+            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
+        return sorted(rows, key=repr)
+
+
+def expected_objects(version: int) -> dict[tuple[str, str], str]:
+    """Return every table, index and trigger a ledger of this version has, by (type, name)."""
+    with sqlite3.connect(":memory:") as raw:
+        for step in steps():
+            if step.number <= version:
+                for statement in step.statements:
+                    raw.execute(statement)
+        found = raw.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        return {(kind, name): _squeezed(sql) for kind, name, sql in found}
+
+
+def _squeezed(sql: str) -> str:
+    return " ".join(sql.split())

@@ -1,0 +1,203 @@
+"""One thread that owns the one writing connection, and pays for one sync on behalf of many.
+
+What is submitted while a commit runs, or within a short window, shares the next commit. A promise is
+kept only after its commit: a future that has resolved is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Condition, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from alerting.errors import LedgerDamaged, LedgerUnavailable
+from alerting.ledger.base import Ledger
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+#: The first wait for more, as a part of the window; each further one is twice as long.
+_FIRST_WAIT: Final = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """Something to do inside a transaction, and who waits for it.
+
+    ``loop`` is set when the waiting side is a coroutine: ``future`` then belongs to that loop.
+    """
+
+    fn: Callable[[Ledger], Any]
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class GroupWriter:
+    """Runs functions on the ledger, one transaction for all that came together.
+
+    Args:
+        open_ledger: opens the writing connection; called once, in the writer's own thread.
+        window_s: the longest a function waits for others to share its commit with, in seconds.
+
+    The thread starts with the first function. After a disk error or damage nothing is tried again:
+    what a failed sync has lost, a second one would only hide. Every later function then fails.
+    """
+
+    def __init__(self, open_ledger: Callable[[], Ledger], *, window_s: float = 0.005) -> None:
+        self._open_ledger = open_ledger
+        self._window_s = window_s
+        self._changed = Condition()
+        self._waiting: list[_Task] = []
+        self._thread: Thread | None = None
+        self._closing = False
+        self._ended: LedgerUnavailable | None = None
+
+    def submit(self, fn: Callable[[Ledger], T]) -> Future[T]:
+        """Run ``fn`` in the next transaction; the future resolves after its commit.
+
+        If ``fn`` raises, what it changed is undone, and the others' work is not. If the commit fails,
+        all of them fail with the reason.
+        """
+        future: Future[T] = Future()
+        self._add(_Task(fn, future))
+        return future
+
+    async def do(self, change: Callable[[Ledger], T]) -> T:
+        """Run ``change`` in the next transaction and return its answer after the commit.
+
+        A coroutine that is cancelled while it waits does not take the change back.
+
+        Raises:
+            LedgerUnavailable: it could not be made durable; nothing of it was kept.
+        """
+        import asyncio  # only those who have a loop have paid for it already
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._add(_Task(change, future, loop))
+        return await future
+
+    def _add(self, task: _Task) -> None:
+        with self._changed:
+            if not self._closing and self._ended is None:
+                self._waiting.append(task)
+                if self._thread is None:
+                    self._thread = Thread(target=self._run, name="ledger", daemon=True)
+                    self._thread.start()
+                elif len(self._waiting) == 1:
+                    self._changed.notify()
+                return
+            task.error = self._ended or LedgerUnavailable("the ledger has been closed")
+        _tell([task])
+
+    def close(self) -> None:
+        """Commit what has been submitted, give the connection back, end the thread. May be called twice."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        ledger: Ledger | None = None
+        try:
+            ledger = self._open_ledger()
+            while tasks := self._gather():
+                self._commit(ledger, tasks)
+                _tell(tasks)
+                if self._ended is not None:
+                    break
+        except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
+            self._ended = _unavailable(error)
+        finally:
+            self._end(ledger)
+
+    def _gather(self) -> list[_Task]:
+        """Wait for something to do; take all that comes within the window, while more is coming."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            seen, wait = 0, self._window_s * _FIRST_WAIT
+            ends = monotonic() + self._window_s
+            while seen < len(self._waiting) and not self._closing and (left := ends - monotonic()) > 0:
+                seen = len(self._waiting)
+                self._changed.wait(min(wait, left))
+                wait *= 2
+            tasks, self._waiting = self._waiting, []
+        return tasks
+
+    def _commit(self, ledger: Ledger, tasks: Sequence[_Task]) -> None:
+        try:
+            with ledger.transaction():
+                for task in tasks:
+                    _attempt(ledger, task)
+        except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
+            failed = _unavailable(error)
+            for task in tasks:
+                task.error = failed
+            if failed is not error or isinstance(error, LedgerDamaged):
+                self._ended = failed
+
+    def _end(self, ledger: Ledger | None) -> None:
+        with self._changed:
+            self._ended = self._ended or LedgerUnavailable("the ledger has been closed")
+            left, self._waiting = self._waiting, []
+        for task in left:
+            task.error = self._ended
+        _tell(left)
+        if ledger is not None:
+            ledger.close()
+
+
+def _unavailable(error: BaseException) -> LedgerUnavailable:
+    if isinstance(error, LedgerUnavailable):
+        return error
+    failed = LedgerUnavailable(f"the ledger's writer stopped: {type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed
+
+
+def _attempt(ledger: Ledger, task: _Task) -> None:
+    if isinstance(task.future, Future) and not task.future.set_running_or_notify_cancel():
+        return
+    try:
+        with ledger.transaction():
+            task.result = task.fn(ledger)
+    except LedgerUnavailable:
+        # Not the function's own failure: what has failed is what all of them stand on.
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to whoever waits
+        task.error = error
+
+
+def _tell(tasks: Sequence[_Task]) -> None:
+    """Resolve what waits; one wake-up for each event loop, however many wait in it."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Task]] = {}
+    for task in tasks:
+        if task.loop is None:
+            _resolve(task)
+        else:
+            loops.setdefault(task.loop, []).append(task)
+    for loop, together in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve_all, together)
+
+
+def _resolve_all(tasks: Sequence[_Task]) -> None:
+    for task in tasks:
+        _resolve(task)
+
+
+def _resolve(task: _Task) -> None:
+    if task.future.done():
+        return
+    if task.error is not None:
+        task.future.set_exception(task.error)
+    else:
+        task.future.set_result(task.result)

@@ -1,0 +1,115 @@
+"""What people may ask, as tests of a ledger: counts, curves, rows, posts and the audit log."""
+
+# A number in a test is an example, not a constant in need of a name.
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from alerting.ledger.base import Ledger
+from alerting.model.delivery import State
+from alerting.testing.builders import accepted, an_actor, an_address, an_alert, rejected, some_deliveries
+from alerting.testing.ledger_steps import (
+    ID,
+    MAIL,
+    NOW,
+    SECOND,
+    SMS,
+    cancel,
+    mentions,
+    opened,
+    sent,
+    settle,
+)
+
+
+class LedgerAnswers:
+    """Questions, one promise a test; see LedgerConformance."""
+
+    def test_the_curve_says_when_shares_were_accepted(self, ledger: Ledger) -> None:
+        """Shares are of what was accepted or still may be; a share that is not reached is missing."""
+        batch = sent(ledger, 21)
+        first, *middle, last = batch.rows
+        settle(ledger, batch, accepted(first, at=NOW + 1_834_000), rejected(last))
+        assert ledger.tally(ID)[0].times == {"first": 1.834}
+        for place, row in enumerate(middle):
+            settle(ledger, batch, accepted(row, at=NOW + 3 * SECOND + place * 10_000))
+        times = ledger.tally(ID)[0].times
+        assert times == {"first": 1.834, "50": pytest.approx(3.08), "95": pytest.approx(3.17)}
+        assert ledger.progress(ID) == {SMS: [(1, 1), (3, 19)]}
+
+    def test_deliveries_are_found_by_channel_state_and_address(self, ledger: Ledger) -> None:
+        """In the order of lanes, then of planning."""
+        batch = sent(ledger, 3)
+        with ledger.transaction():
+            ledger.add_batch(ID, MAIL, some_deliveries(1), priority=50)
+        settle(ledger, batch, rejected(batch.rows[1]))
+        everything = list(ledger.deliveries(ID))
+        assert [d.channel for d in everything] == [SMS, SMS, SMS, MAIL]
+        assert [d.id for d in ledger.deliveries(ID, channel=MAIL)] == [everything[3].id]
+        assert [d.id for d in ledger.deliveries(ID, states=[State.REJECTED])] == [everything[1].id]
+        address = str(an_address(0))
+        assert [d.channel for d in ledger.deliveries(ID, address=address)] == [SMS, MAIL]
+        assert list(ledger.deliveries(ID, address=address, states=[State.REJECTED])) == []
+        assert [d.id for d in ledger.deliveries(ID, channel=SMS, address=address)] == [everything[0].id]
+        assert list(ledger.deliveries(ID, address=address[:-1])) == []
+
+    def test_an_incident_knows_its_earlier_posts(self, ledger: Ledger) -> None:
+        """Oldest first, to that address on that channel, and only what the provider took."""
+        batch = sent(ledger, 2)
+        settle(ledger, batch, accepted(batch.rows[0], provider_id="one"), rejected(batch.rows[1]))
+        update = an_alert(id="L-UPDATE", number=2)
+        opened(ledger, SMS, alert=update)
+        batch = sent(ledger, 1, alert=update)
+        settle(ledger, batch, accepted(batch.rows[0], provider_id="two"))
+        opened(ledger, SMS, alert=an_alert(id="L-OTHER0", incident="I-OTHER0"))
+        incident = update.incident
+        assert ledger.posts(incident, SMS, str(an_address(0))) == ["one", "two"]
+        assert ledger.posts(incident, SMS, str(an_address(1))) == []
+        assert ledger.posts(incident, MAIL, str(an_address(0))) == []
+        assert (ledger.incident_number(incident), ledger.incident_number("I-NONE00")) == (2, 0)
+
+    def test_the_size_of_an_audience_is_that_of_its_last_alert(self, ledger: Ledger) -> None:
+        """Known once planning is closed."""
+        assert ledger.last_audience_size("everyone") is None
+        for alert_id, size in ((ID, 7), ("L-SECOND", 8)):
+            if alert_id != ID:
+                opened(ledger, alert=an_alert(id=alert_id))
+            with ledger.transaction():
+                ledger.planned(alert_id, recipients=size, notes={})
+            assert ledger.last_audience_size("everyone") == size
+
+    def test_acts_are_chained(self, ledger: Ledger) -> None:
+        """Who, what, when; each row names the hash of the one before it."""
+        with ledger.transaction():
+            ledger.record_act("template.read", "T", {"b": 1, "a": "é"}, actor=an_actor("kim"), at=NOW)
+        cancel(ledger)
+        rows = list(ledger.audit())
+        assert [row.action for row in rows] == ["alert.opened", "template.read", "alert.cancelled"]
+        assert [row.seq for row in rows] == [1, 2, 3]
+        assert all(later.prev == earlier.hash for earlier, later in pairwise(rows))
+        assert [row.action for row in ledger.audit(ID)] == ["alert.opened", "alert.cancelled"]
+        assert (rows[1].actor, rows[1].origin, json.loads(rows[1].body)) == (
+            "kim",
+            "terminal",
+            {"a": "é", "b": 1},
+        )
+        assert not mentions(rows, str(an_address(0)))
+
+    def test_a_long_audit_log_is_streamed_whole(self, ledger: Ledger) -> None:
+        """Page after page, nothing twice."""
+        with ledger.transaction():
+            for number in range(1100):
+                ledger.record_act("probe", f"s{number % 2}", {}, actor=an_actor(), at=number)
+        assert [row.seq for row in ledger.audit()] == list(range(1, 1102))
+        assert [row.at for row in ledger.audit("s1")] == list(range(1, 1100, 2))
+
+    def test_a_clock_that_was_set_back_does_not_break_the_curve(self, ledger: Ledger) -> None:
+        """What seems to be accepted before the alert was opened counts in its first second."""
+        batch = sent(ledger, 1)
+        settle(ledger, batch, accepted(batch.rows[0], at=NOW - SECOND))
+        assert ledger.progress(ID) == {SMS: [(0, 1)]}
+        assert ledger.tally(ID)[0].times["first"] == 0.0
