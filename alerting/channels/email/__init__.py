@@ -1,0 +1,1 @@
+"""Mail through the campus's own relay: kind ``email.smtp``."""

@@ -1,0 +1,1 @@
+"""One Facebook page, through facebook-sdk."""

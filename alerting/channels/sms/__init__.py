@@ -1,0 +1,1 @@
+"""Text messages, one folder for the kind ``sms.twilio``."""

@@ -1,0 +1,126 @@
+"""Text messages through Twilio, the kind ``sms.twilio``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerting.channels.base import (
+    CannotTell,
+    Capabilities,
+    Check,
+    Envelope,
+    Surroundings,
+    Verdict,
+)
+from alerting.channels.sms.account import Account, Failed
+from alerting.channels.sms.config import TwilioConfig
+from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
+from alerting.channels.sms.outcomes import outcome_of
+from alerting.channels.sms.prepared import PreparedRequest
+from alerting.channels.sms.probe import checks
+from alerting.channels.sms.transport import Transport
+from alerting.clock import Clock
+from alerting.model.audience import AddressKind
+from alerting.model.message import Shape, Unit
+from alerting.model.outcome import Accepted, Outcome
+
+#: Where receipts are posted, under our own public address; ``d`` is the delivery's key.
+STATUS_PATH: Final = "/twilio/status"
+#: What Twilio takes for a validity period, in seconds.
+#: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
+_SHORTEST_S: Final = 1
+_TEXTS_KEPT: Final = 16
+
+
+class TwilioSms:
+    """One sender of a Twilio account.
+
+    Twilio has no idempotency key. What an unanswered create left behind is found by asking for the
+    recipient's newest messages, and told by the receipt, whose address carries the delivery's key.
+    """
+
+    def __init__(self, config: TwilioConfig, surroundings: Surroundings) -> None:
+        self.name = config.name
+        self._clock: Clock = surroundings.clock
+        self._config = config
+        self._cap_s = config.validity_cap_s
+        callback = surroundings.callback_url.rstrip("/") if config.status_callback else ""
+        self.capabilities = _capabilities(config, receipts=bool(callback))
+        self._transport = Transport(deadline=self.capabilities.deadline, in_flight=config.in_flight)
+        self._account = Account(
+            config,
+            self._transport,
+            base_url=surroundings.base_url or config.base_url,
+            callback_url=callback and callback + STATUS_PATH,
+        )
+        self._prepared: dict[str, PreparedRequest] = {}
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        """Create one message; Twilio tries no longer than the alert lives."""
+        text = envelope.content.text
+        prepared = self._prepared.get(text) or await self._prepare(text)
+        left_s = int((envelope.expires_at - self._clock.now()).total_seconds())
+        body = prepared.body(
+            to=envelope.address.value, key=envelope.handle, life_s=max(_SHORTEST_S, min(left_s, self._cap_s))
+        )
+        return outcome_of(await self._transport.exchange(prepared.target, body), self._clock)
+
+    async def find(self, envelope: Envelope, since: datetime) -> Verdict:
+        """Look through the recipient's newest messages.
+
+        They are not filtered by ``DateSent``: what is still queued has none.
+        """
+        to = envelope.address.value
+        listed = await self._account.ask(lambda twilio: twilio.messages.list_async(to=to, limit=NEWEST))
+        if isinstance(listed, Failed):
+            return CannotTell(listed.words)
+        newest = [Listed(str(m.sid), str(m.body), str(m.status), m.date_created) for m in listed]
+        sought = Sought(
+            text=envelope.content.text,
+            since=since,
+            complete_at=since + self.capabilities.quarantine,
+            rewritten=bool(self._config.messaging_service),
+        )
+        return verdict(newest, sought, self._clock.now())
+
+    async def retract(self, provider_id: str) -> Outcome:
+        """Cancel a message that has not left Twilio yet."""
+        done = await self._account.ask(
+            lambda twilio: twilio.messages(provider_id).update_async(status="canceled")
+        )
+        return done.outcome if isinstance(done, Failed) else Accepted(provider_id)
+
+    async def check(self) -> Sequence[Check]:
+        """Look at account, balance and sender."""
+        return await checks(self._account)
+
+    async def aclose(self) -> None:
+        """Give back every socket; may be called twice."""
+        self._transport.close()
+
+    async def _prepare(self, text: str) -> PreparedRequest:
+        prepared = await self._account.prepare(text)
+        while len(self._prepared) >= _TEXTS_KEPT:
+            del self._prepared[next(iter(self._prepared))]
+        self._prepared[text] = prepared
+        return prepared
+
+
+def build(settings: TwilioConfig, surroundings: Surroundings) -> TwilioSms:
+    """Return the channel that ``channels.yaml`` describes; opens nothing."""
+    return TwilioSms(settings, surroundings)
+
+
+def _capabilities(config: TwilioConfig, *, receipts: bool) -> Capabilities:
+    return Capabilities(
+        address_kind=AddressKind.PHONE,
+        shape=Shape(unit=Unit.SEGMENTS, limit=config.segments, slots=("sms", "message")),
+        rate_per_s=config.rate_per_s,
+        in_flight=config.in_flight,
+        deadline=timedelta(seconds=config.deadline_s),
+        receipts=receipts,
+        cost_per_unit=config.price_per_segment,
+        quarantine=timedelta(seconds=config.lookup_after_s),
+    )

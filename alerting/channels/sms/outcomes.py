@@ -1,0 +1,91 @@
+"""What an answer of Twilio's means for a message."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerting.channels.sms.codes import PASSING, REASONS, STATUSES, reason_for
+from alerting.channels.sms.wire import Reply
+from alerting.channels.web_answer import Answer, Refusal, Silence, shown, text_at
+from alerting.clock import Clock
+from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown
+
+#: Twilio's codes have five digits. The SDK puts the HTTP status where there is none.
+_FIRST_CODE: Final = 10_000
+_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
+
+
+def outcome_of(end: Reply | Silence, clock: Clock) -> Outcome:
+    """Return what the end of a create means."""
+    if isinstance(end, Silence):
+        return unanswered(end)
+    if 200 <= end.status < 300:  # noqa: PLR2004
+        return _taken(end.body)
+    return refusal(end.full(), clock.now())
+
+
+def unanswered(silence: Silence) -> Deferred | Unknown:
+    """Nothing left: surely not done. Something left: nobody knows."""
+    if not silence.sent:
+        return Deferred(Reason.UNCONNECTED, detail=silence.detail)
+    return Unknown(Reason.TIMEOUT if silence.late else Reason.UNREADABLE, silence.detail)
+
+
+def refusal(answer: Answer, now: datetime | None = None) -> Refusal:
+    """Return what an answer other than success means; without ``now`` no wait is read from it."""
+    document = answer.document
+    words = next((w for name in ("message", "detail", "title") if (w := text_at(document, name))), "")
+    after = None if now is None else answer.retry_after(now)
+    return refused(answer.status, code_in(document.get("code")), words, after=after)
+
+
+def refused(status: int, code: int, words: str, *, after: timedelta | None = None) -> Refusal:
+    """Return what an HTTP status and a Twilio code (0 for none) mean.
+
+    A 5xx is never taken for a refusal, 20503 included: Twilio says of 20500 that the message may have
+    been made, and a gateway's 503 looks the same. Asking Twilio afterwards costs one call.
+    A redirect is not followed and not believed either: Twilio sends none, and after a POST a 303
+    means that it was done. Both are settled by look-up.
+
+    Source: https://www.twilio.com/docs/api/errors/20500 and RFC 9110 section 15.4.4 (read 2026-11)
+    """
+    detail = shown(f"{code or f'HTTP {status}'} {_NUMBER.sub(_mask, words)}".strip())
+    if not 400 <= status < 500:  # noqa: PLR2004
+        return Unknown(Reason.UNAVAILABLE if status >= 500 else Reason.UNREADABLE, detail)  # noqa: PLR2004
+    known = STATUSES.get(status)
+    reason = reason_for(code) if code else known
+    if reason in PASSING:
+        return Deferred(reason, after, detail)
+    if known in PASSING or known is Reason.UNCONNECTED:
+        return Deferred(known, after, detail)
+    if reason is None:
+        return Unknown(Reason.UNREADABLE, detail)
+    return Rejected(reason, detail)
+
+
+def code_in(value: object) -> int:
+    """Return a Twilio error code from wherever it stood, 0 for none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:9])
+    return value if isinstance(value, int) and value >= _FIRST_CODE else 0
+
+
+def _taken(body: bytes) -> Outcome:
+    try:
+        found = json.loads(body)
+        sid, status = found["sid"], found.get("status")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Unknown(Reason.UNREADABLE, "an answer of success that names no message")
+    if not isinstance(sid, str) or not sid:
+        return Unknown(Reason.UNREADABLE, "an answer of success that names no message")
+    if status == "failed" and (code := code_in(found.get("error_code"))) in REASONS:
+        return refused(400, code, text_at(found, "error_message"))
+    return Accepted(sid)
+
+
+def _mask(number: re.Match[str]) -> str:
+    text = number.group()
+    return f"{text[:3]}***{text[-4:]}"
