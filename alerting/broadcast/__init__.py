@@ -1,0 +1,1 @@
+"""The core: plan, lanes, retries, look-ups, reports. It knows ports, never a concrete adapter."""

@@ -1,0 +1,291 @@
+"""One lane per channel account: its own pace, window, breaker and deadline.
+
+A lane keeps a sliding window full: as calls end it claims the next rows, without waiting for the
+slowest of a batch. Every turn of the loop is one exchange with the ledger (see ``turn``): outcomes
+in, attempts committed, and only then are those attempts sent. Memory holds a window and a few
+leased batches, whatever the size of the audience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from alerting.broadcast import retry
+from alerting.broadcast.breaker import Breaker
+from alerting.broadcast.desk import Desk
+from alerting.broadcast.pace import Pace
+from alerting.broadcast.sending import Senders
+from alerting.broadcast.turn import Answer, Leased, Turn, commit
+from alerting.broadcast.window import Flow, Window
+from alerting.broadcast.work import Facts, Hold, Item
+from alerting.channels.base import Channel
+from alerting.clock import Clock, micros
+from alerting.ledger.base import LedgerWriter
+from alerting.model.delivery import State
+from alerting.model.outcome import Reason
+from alerting.telemetry import Log
+
+_SECOND: Final = 1_000_000
+#: Most rows claimed ahead of the window, and the share of a second's rate that may be. What is
+#: claimed can no longer be cancelled, so a lane claims ahead only what leaves in the next moment.
+_AHEAD: Final = 250
+_AHEAD_S: Final = 0.1
+_MOMENT_S: Final = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a lane behaves, in seconds; the configuration may change some."""
+
+    policy: retry.Policy = field(default_factory=retry.Policy)
+    fallback_after: float = 10.0  #: trouble this long sends people's messages by the fallback channel
+    lease: float = 15.0
+    poll: float = 0.5  #: how often an idle lane looks for work nobody told it of
+
+
+class Lane:
+    """Sends everything the ledger has for one channel.
+
+    ``nudge`` is called with the name of another channel that was given work (a fallback).
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        writer: LedgerWriter,
+        clock: Clock,
+        rng: random.Random,
+        log: Log,
+        owner: str,
+        nudge: Callable[[str], None],
+        rules: Rules | None = None,
+    ) -> None:
+        can = channel.capabilities
+        self.channel, self._writer, self._clock = channel, writer, clock
+        self._log, self._owner, self._nudge, self._rules = log, owner, nudge, rules or Rules()
+        self._pace, self._window, self._breaker = Pace(can.rate_per_s), Window(can.in_flight), Breaker()
+        self._wake = asyncio.Event()
+        self._desk = Desk(
+            channel,
+            pace=self._pace,
+            window=self._window,
+            breaker=self._breaker,
+            policy=self._rules.policy,
+            clock=clock,
+            rng=rng,
+            log=log,
+            wake=self._wake,
+        )
+        self._senders = Senders(
+            channel, pace=self._pace, breaker=self._breaker, clock=clock, tell=self._desk.told
+        )
+        self._quarantine = int(can.quarantine.total_seconds() * _SECOND)
+        self._holds: list[Hold] = []
+        self._facts: dict[str, Facts] = {}
+        self._given_up: set[str] = set()
+        self._look = True
+        self._next_look = self._next_renewal = 0.0
+        self._due: int | None = None
+        self._flow = Flow()
+
+    @property
+    def trouble(self) -> tuple[Reason, str] | None:
+        """Why the channel is in trouble, if it is."""
+        reason = self._breaker.reason
+        return (reason, self._breaker.detail) if reason else None
+
+    def look(self) -> None:
+        """Look for new work now."""
+        self._look = True
+        self._wake.set()
+
+    async def run(self, *, stop: asyncio.Event, forever: bool = False) -> None:
+        """Work until nothing is left to send, or until told to stop; then give everything back.
+
+        Raises:
+            LedgerUnavailable: outcomes cannot be made durable, so nothing more may be sent.
+        """
+        self._log.info("lane.started", channel=self.channel.name)
+        try:
+            while not (stop.is_set() and not self._out):
+                await self._step(stopping=stop.is_set())
+                if not (forever or self._holds or self._due is not None or self._look):
+                    break
+        finally:
+            await self._senders.aclose()
+        await self._give_back()
+        self._log.info("lane.stopped", channel=self.channel.name)
+
+    # -- one turn ---------------------------------------------------------------------------------
+
+    async def _step(self, *, stopping: bool) -> None:
+        turn = self._turn(stopping=stopping)
+        if turn.idle:
+            await self._rest()
+            return
+        answer = await self._writer.do(lambda ledger: commit(ledger, turn))
+        self._answered(turn, answer)
+
+    def _turn(self, *, stopping: bool) -> Turn:
+        now, mono = micros(self._clock.now()), self._clock.monotonic()
+        lease_until = now + int(self._rules.lease * _SECOND)
+        turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=lease_until)
+        self._end_lives(turn)
+        self._give_up(mono, now)
+        turn.claims = {} if stopping else self._pick(now, mono)
+        turn.results, turn.handed = self._desk.clear()
+        self._flow.add(sum(map(len, turn.results.values())), mono)
+        turn.finished = [hold for hold in self._holds if hold.finished]
+        self._holds = [hold for hold in self._holds if not hold.finished]
+        if mono >= self._next_renewal:
+            turn.kept = list(self._holds)
+            self._next_renewal = mono + self._rules.lease / 4
+        if not stopping and (self._look or self._thirsty(mono)):
+            turn.look = True
+            turn.skip = tuple(hold.batch.id for hold in self._holds)
+            self._look, self._next_look = False, mono + self._rules.poll
+        return turn
+
+    def _answered(self, turn: Turn, answer: Answer) -> None:
+        mono = self._clock.monotonic()
+        ready: list[Item] = []
+        for hold, items in turn.claims.items():
+            taken = answer.claimed[hold]
+            for item in items:
+                if item.row.id not in taken:
+                    hold.out -= 1
+                    continue
+                row = item.row
+                item.row = row._replace(state=State.SENDING, attempt=row.attempt + 1, sent_at=turn.now)
+                item.claimed_at = mono
+                ready.append(item)
+        self._senders.give(ready, limit=self._window.limit)
+        if answer.ours is not None:
+            self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
+        if turn.look:
+            self._due = answer.next_due
+        if answer.leased:
+            self._take_up(answer.leased)
+        for channel in {hold.facts.fallback for hold in turn.handed}:
+            self._nudge(channel)
+
+    def _take_up(self, leased: Leased) -> None:
+        alert = leased.record.alert
+        facts = self._facts.get(alert.id)
+        if facts is None:
+            lane = next(lane for lane in leased.record.lanes if lane.channel == self.channel.name)
+            facts = Facts(
+                alert_id=alert.id,
+                content=lane.content,
+                life=retry.Life(expires_at=micros(alert.expires_at), live=alert.live),
+                expires_at=alert.expires_at,
+                fallback=lane.fallback,
+                thread=leased.thread,
+            )
+            self._facts = {**self._facts, alert.id: facts}
+            if alert.id not in self._given_up:
+                self._breaker.renew()
+        self._holds.append(Hold.of(leased.batch, facts, quarantine=self._quarantine))
+        self._holds.sort(key=lambda hold: (-hold.batch.priority, hold.batch.id))
+        self._look = True
+
+    # -- what goes next ---------------------------------------------------------------------------
+
+    @property
+    def _out(self) -> int:
+        return sum(hold.out for hold in self._holds)
+
+    def _room(self, mono: float) -> int:
+        if self._breaker.open:
+            return 0 if self._breaker.down or self._out or self._breaker.trial_in(mono) > 0 else 1
+        if self._pace.ready_in(1, mono) > _AHEAD_S * 2:
+            return 0
+        paced = max(1, int(self.channel.capabilities.rate_per_s * _AHEAD_S))
+        ahead = max(1, min(_AHEAD, int(self._flow.per_s * _MOMENT_S)))
+        return min(paced - self._senders.unsent, self._window.limit + ahead - self._out)
+
+    def _pick(self, now: int, mono: float) -> dict[Hold, list[Item]]:
+        room = self._room(mono)
+        claims: dict[Hold, list[Item]] = {}
+        lookups: list[Item] = []
+        for hold in self._holds:
+            if room <= 0:
+                break
+            for item in list(hold.take(room, now=now)):
+                room -= 1
+                hold.out += 1
+                item.trial = self._breaker.open
+                if item.lookup:
+                    item.claimed_at = mono
+                    lookups.append(item)
+                else:
+                    claims.setdefault(hold, []).append(item)
+        self._senders.give(lookups, limit=self._window.limit)
+        return claims
+
+    def _thirsty(self, mono: float) -> bool:
+        """Whether to look for another batch: little left in hand, or time to look again."""
+        if sum(len(hold.fresh) for hold in self._holds) >= self._window.limit + _AHEAD:
+            return False
+        now = micros(self._clock.now())
+        return mono >= self._next_look or (self._due is not None and self._due <= now)
+
+    async def _rest(self) -> None:
+        """Wait until an outcome comes, somebody nudges, or something falls due."""
+        now, mono = micros(self._clock.now()), self._clock.monotonic()
+        waits = [self._rules.poll, self._next_renewal - mono]
+        waits += [(due - now) / _SECOND for hold in self._holds if (due := hold.next_due) is not None]
+        if self._due is not None:
+            waits.append((self._due - now) / _SECOND)
+        if self._breaker.open:
+            waits.append(self._breaker.trial_in(mono))
+        wait = max(0.001, min(waits))
+        if any(hold.fresh or (hold.next_due or now + 1) <= now for hold in self._holds):
+            wait = max(0.001, min(wait, self._pace.ready_in(1, mono) or wait))
+        try:
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    # -- endings ----------------------------------------------------------------------------------
+
+    def _end_lives(self, turn: Turn) -> None:
+        """Let go of what has outlived its alert; the ledger expires all its waiting rows at once."""
+        for hold in self._holds:
+            if turn.now >= hold.facts.life.expires_at and hold.drain():
+                turn.expired.add(hold.facts.alert_id)
+
+    def _give_up(self, mono: float, now: int) -> None:
+        """While the channel is in lasting trouble: hand over what can be, refuse what must be."""
+        breaker = self._breaker
+        lasting = breaker.opened_at is not None and mono - breaker.opened_at >= self._rules.fallback_after
+        if not (breaker.down or lasting) or breaker.reason is None:
+            return
+        for hold in self._holds:
+            if not (breaker.down or hold.facts.fallback):
+                continue
+            if breaker.down:
+                self._given_up.add(hold.facts.alert_id)
+            for item in hold.drain():
+                reachable = bool(hold.facts.fallback and item.row.fallback)
+                if not (breaker.down or reachable):
+                    hold.put(item, due_at=item.row.due_at or now)
+                    continue
+                hold.out += 1
+                self._desk.refuse(item, now)
+
+    async def _give_back(self) -> None:
+        """Record the last outcomes and free every batch still held."""
+        now = micros(self._clock.now())
+        turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=now)
+        turn.results, turn.handed = self._desk.clear()
+        turn.finished, self._holds = self._holds, []
+        if not turn.idle:
+            await self._writer.do(lambda ledger: commit(ledger, turn))

@@ -1,0 +1,59 @@
+"""How fast a channel may speak: never above its rate in any second, and close to it always."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+#: How far ahead of an even spacing a lane may run, so that a late wake-up costs no throughput.
+BURST_S: Final = 0.05
+#: The shortest wait worth asking for; less would not move a clock.
+_TICK_S: Final = 1e-6
+
+
+class Pace:
+    """A rate in units a second (messages, or SMS segments).
+
+    Two rules hold together. An even spacing (a virtual schedule, at most ``BURST_S`` ahead) keeps
+    providers' finer limits quiet; an exact count of the last second keeps the promise of the name.
+    Rates below one a second are counted over the time one unit takes.
+    """
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate = rate_per_s
+        self._span = max(1.0, 1.0 / rate_per_s)
+        self._most = max(1.0, rate_per_s * self._span)
+        self._schedule = float("-inf")
+        self._sent: deque[tuple[float, int]] = deque()
+        self._used = 0
+        self._blocked_until = float("-inf")
+
+    def block(self, until: float) -> None:
+        """Send nothing before this monotonic instant (a provider's own wait)."""
+        self._blocked_until = max(self._blocked_until, until)
+
+    def wait(self, units: int, now: float) -> float:
+        """Return 0 and count the units as sent now, or the seconds to wait before asking again."""
+        wait = self.ready_in(units, now)
+        if wait > 0:
+            return wait
+        self._sent.append((now, units))
+        self._used += units
+        self._schedule = max(self._schedule, now) + units / self._rate
+        return 0.0
+
+    def ready_in(self, units: int, now: float) -> float:
+        """Return the seconds until these units may go, counting nothing.
+
+        A message larger than the whole rate goes alone, when nothing else is counted.
+        """
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        ahead = self._schedule - now - BURST_S
+        if ahead > 0:
+            return max(ahead, _TICK_S)
+        while self._sent and now - self._sent[0][0] >= self._span:
+            self._used -= self._sent.popleft()[1]
+        if self._used and self._used + units > self._most:
+            return max(self._sent[0][0] + self._span - now, _TICK_S)
+        return 0.0

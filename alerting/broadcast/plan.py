@@ -1,0 +1,137 @@
+"""What would be sent, to how many, how fast: the pure result an officer sees before anything leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerting.channels.base import Capabilities
+from alerting.keys import text_digest
+from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.message import Content, Unit
+
+#: A list that is smaller than last time by more than this share is said before confirmation.
+SHRUNK: Final = 0.20
+_ROWS_A_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What the alert is about, taken from its template and the officer's words."""
+
+    template: str
+    title: str
+    variables: Mapping[str, str]
+    status: Status
+    msg_type: MsgType
+    alert_class: AlertClass
+    category: Category
+    severity: Severity
+    urgency: Urgency
+    certainty: Certainty
+    lifetime: timedelta
+    confirm_word: str
+
+    @property
+    def live(self) -> bool:
+        """Whether real people act on it."""
+        return self.status is Status.ACTUAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlan:
+    """One channel of a plan: the content as it will be sent, and to how many.
+
+    ``fallback_only`` lanes start empty and take what another channel cannot reach.
+    """
+
+    channel: str
+    kind: str
+    content: Content
+    capabilities: Capabilities
+    deliveries: int
+    fallback: str = ""
+    fallback_only: bool = False
+
+    @property
+    def units(self) -> int:
+        """What the provider counts and bills: segments for SMS, messages otherwise."""
+        return self.deliveries * (self.content.size if self.content.unit is Unit.SEGMENTS else 1)
+
+    @property
+    def takes(self) -> timedelta:
+        """How long handing over takes at the provider's rate."""
+        return timedelta(seconds=self.units / self.capabilities.rate_per_s)
+
+    @property
+    def cost(self) -> float:
+        """What it costs in the account's currency; 0 when unknown."""
+        return self.units * self.capabilities.cost_per_unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """An audience as counted: people, addresses by kind, rows refused with the first few reasons."""
+
+    audience: str
+    recipients: int = 0
+    addresses: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0
+    examples: tuple[str, ...] = ()
+    before: int | None = None  #: recipients of the last alert to this audience
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether the list lost more than a fifth since the last alert to it."""
+        return self.before is not None and self.recipients < self.before * (1 - SHRUNK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything an officer confirms. ``digest`` covers every text and channel of it."""
+
+    subject: Subject
+    lanes: tuple[LanePlan, ...]
+    crowd: Crowd
+    as_of: datetime
+    incident: str = ""
+    number: int = 1
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what will be sent where; the hash of the preview is the hash of the send."""
+        parts = [self.subject.status, self.subject.template]
+        for lane in self.lanes:
+            parts += [lane.channel, lane.content.subject, lane.content.text, lane.content.html]
+        return text_digest(*parts)
+
+    @property
+    def deliveries(self) -> int:
+        """Messages over all channels."""
+        return sum(lane.deliveries for lane in self.lanes)
+
+
+def warnings_of(crowd: Crowd, lanes: Sequence[LanePlan]) -> tuple[str, ...]:
+    """Return what an officer should know before confirming, in sentences."""
+    told: list[str] = []
+    if crowd.shrunk:
+        told.append(
+            f"the audience {crowd.audience} has {crowd.recipients:,} people; last time it had"
+            f" {crowd.before:,}. Is the list complete?"
+        )
+    if crowd.refused:
+        told.append(f"{crowd.refused:,} rows of {crowd.audience} cannot be used; the rest goes")
+    told += [
+        f"nobody in {crowd.audience} has an address for {lane.channel}"
+        for lane in lanes
+        if not lane.deliveries and not lane.fallback_only
+    ]
+    return tuple(told)
+
+
+def rows_a_batch(capabilities: Capabilities) -> int:
+    """Return how many rows one batch holds: at most 500, and 15 seconds of the channel's rate."""
+    return max(1, min(_ROWS_A_BATCH, int(capabilities.rate_per_s * 15)))

@@ -1,0 +1,137 @@
+"""A fold over the ledger for people: how far, how fast, what failed and what to do.
+
+"Accepted" is what a provider took; "delivered" is what a receipt proved. They are never added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerting.errors import Exit
+from alerting.ledger.base import LedgerReader
+from alerting.ledger.rows import AlertRecord, Tally
+from alerting.model.delivery import FAILED, SETTLED, TAKEN, State
+from alerting.model.outcome import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelReport:
+    """One channel of an alert in numbers. Times are seconds since acceptance, None while unknown."""
+
+    channel: str
+    kind: str
+    total: int
+    accepted: int  #: taken by the provider, whatever came later
+    delivered: int
+    failed: int
+    uncertain: int
+    waiting: int
+    cancelled: int
+    first_s: float | None
+    half_s: float | None
+    most_s: float | None
+    permalink: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of it moves any more but by receipts."""
+        return self.waiting == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What failed or waits, why in words, and what to do."""
+
+    channel: str
+    state: State
+    count: int
+    words: str
+    advice: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """An alert as it stands at an instant."""
+
+    record: AlertRecord
+    channels: tuple[ChannelReport, ...]
+    troubles: tuple[Trouble, ...]
+    at: datetime
+
+    @property
+    def settled(self) -> bool:
+        """Whether every channel is settled."""
+        return all(channel.settled for channel in self.channels)
+
+    @property
+    def exit(self) -> Exit:
+        """The answer of the ``alert`` command for this alert as it stands."""
+        total = sum(channel.total for channel in self.channels)
+        accepted = sum(channel.accepted for channel in self.channels)
+        if not self.settled:
+            return Exit.RUNNING
+        if any(channel.uncertain for channel in self.channels):
+            return Exit.UNCERTAIN
+        if total == accepted:
+            return Exit.OK
+        return Exit.PARTIAL if accepted else Exit.NOTHING_SENT
+
+
+def report(ledger: LedgerReader, record: AlertRecord, *, at: datetime) -> Report:
+    """Read how an alert stands."""
+    kinds = {lane.channel: lane.kind for lane in record.lanes}
+    tallies = {tally.channel: tally for tally in ledger.tally(record.alert.id)}
+    links = _permalinks(ledger, record, tallies)
+    channels = [
+        _channel(tallies[name], kind, links.get(name, ""))
+        for name, kind in kinds.items()
+        if name in tallies and tallies[name].total
+    ]
+    return Report(record=record, channels=tuple(channels), troubles=_troubles(ledger, record), at=at)
+
+
+def _channel(tally: Tally, kind: str, permalink: str) -> ChannelReport:
+    counts = tally.counts
+    return ChannelReport(
+        channel=tally.channel,
+        kind=kind,
+        total=tally.total,
+        accepted=sum(counts.get(state, 0) for state in TAKEN),
+        delivered=counts.get(State.DELIVERED, 0),
+        failed=sum(counts.get(state, 0) for state in FAILED),
+        uncertain=counts.get(State.UNCERTAIN, 0) + counts.get(State.UNRESOLVED, 0),
+        waiting=sum(n for state, n in counts.items() if state not in SETTLED),
+        cancelled=counts.get(State.CANCELLED, 0),
+        first_s=tally.times.get("first"),
+        half_s=tally.times.get("50"),
+        most_s=tally.times.get("95"),
+        permalink=permalink,
+    )
+
+
+def _permalinks(ledger: LedgerReader, record: AlertRecord, tallies: dict[str, Tally]) -> dict[str, str]:
+    """Links of public posts: channels of one delivery."""
+    links: dict[str, str] = {}
+    for name, tally in tallies.items():
+        if tally.total == 1:
+            for delivery in ledger.deliveries(record.alert.id, channel=name):
+                links[name] = delivery.permalink
+    return links
+
+
+def _troubles(ledger: LedgerReader, record: AlertRecord) -> tuple[Trouble, ...]:
+    rows: Sequence[Trouble] = [
+        Trouble(
+            channel=failure.channel,
+            state=failure.state,
+            count=failure.deliveries,
+            words=Reason.of(failure.reason).words,
+            advice=Reason.of(failure.reason).advice,
+            detail=failure.detail,
+        )
+        for failure in ledger.failures(record.alert.id)
+    ]
+    return tuple(rows)

@@ -1,0 +1,98 @@
+"""One exchange between a lane and the ledger: what became of rows, which go next, what to take up.
+
+All of a turn commits together, and turns of several lanes share a commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from alerting.broadcast.work import Hold, Item
+from alerting.ledger.base import Ledger
+from alerting.ledger.rows import AlertRecord, Batch, Settled
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What a lane asks of the ledger. Instants are microseconds."""
+
+    channel: str
+    owner: str
+    now: int
+    lease_until: int
+    results: dict[Hold, list[Settled]] = field(default_factory=dict)
+    handed: dict[Hold, list[int]] = field(default_factory=dict)
+    claims: dict[Hold, list[Item]] = field(default_factory=dict)
+    finished: list[Hold] = field(default_factory=list)
+    kept: list[Hold] = field(default_factory=list)
+    expired: set[str] = field(default_factory=set)
+    look: bool = False  #: whether to take up another batch
+    skip: tuple[int, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to ask."""
+        return not (
+            self.results
+            or self.handed
+            or self.claims
+            or self.finished
+            or self.kept
+            or self.expired
+            or self.look
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A batch taken up, with the alert it belongs to."""
+
+    batch: Batch
+    record: AlertRecord
+    thread: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What the ledger answered: rows that may now be sent, batches no longer ours, a new batch."""
+
+    claimed: dict[Hold, frozenset[int]] = field(default_factory=dict)
+    ours: frozenset[int] | None = None
+    leased: Leased | None = None
+    next_due: int | None = None
+
+
+def commit(ledger: Ledger, turn: Turn) -> Answer:
+    """Carry out a turn; results first, so that a row deferred in this turn may be claimed in it."""
+    answer = Answer()
+    for hold, results in turn.results.items():
+        ledger.settle(hold.batch, results)
+    for hold, ids in turn.handed.items():
+        ledger.hand_over(hold.batch, ids, to=hold.facts.fallback, priority=hold.batch.priority, at=turn.now)
+    for alert_id in turn.expired:
+        ledger.expire(alert_id, at=turn.now)
+    for hold, items in turn.claims.items():
+        ids = [item.row.id for item in items]
+        answer.claimed[hold] = frozenset(ledger.claim(hold.batch, ids, at=turn.now))
+    for hold in turn.finished:
+        ledger.release(hold.batch, not_before=turn.now)
+        ledger.settle_alert(hold.batch.alert_id, at=turn.now)
+    if turn.kept:
+        answer.ours = frozenset(ledger.renew([hold.batch for hold in turn.kept], until=turn.lease_until))
+    if turn.look:
+        _take_up(ledger, turn, answer)
+    return answer
+
+
+def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
+    batch = ledger.lease(turn.channel, owner=turn.owner, at=turn.now, until=turn.lease_until, skip=turn.skip)
+    if batch is None:
+        answer.next_due = ledger.next_due(turn.channel)
+        return
+    record = ledger.alert(batch.alert_id)
+    if record is None:  # a batch without its alert cannot be: both were written in one transaction
+        raise AssertionError(f"batch {batch.id} belongs to no alert")
+    thread: tuple[str, ...] = ()
+    if len(batch.rows) == 1:
+        thread = tuple(ledger.posts(record.alert.incident, turn.channel, batch.rows[0].address))
+    answer.leased = Leased(batch=batch, record=record, thread=thread)

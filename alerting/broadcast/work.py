@@ -1,0 +1,129 @@
+"""The deliveries a lane holds in its hands: leased batches, and what is due in them."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerting.broadcast.retry import Life
+from alerting.channels.base import Envelope
+from alerting.clock import instant
+from alerting.keys import delivery_key
+from alerting.ledger.rows import Batch, Row
+from alerting.model.audience import Address
+from alerting.model.delivery import State
+from alerting.model.message import Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a lane needs to know of an alert to send it on one channel."""
+
+    alert_id: str
+    content: Content
+    life: Life
+    expires_at: datetime
+    fallback: str = ""
+    thread: tuple[str, ...] = ()
+
+    def envelope(self, channel: str, row: Row) -> Envelope:
+        """Return the row as the adapter takes it."""
+        return Envelope(
+            key=delivery_key(self.alert_id, channel, row.address),
+            address=Address.parse(row.address),
+            content=self.content,
+            attempt=row.attempt,
+            expires_at=self.expires_at,
+            thread=self.thread,
+            live=self.life.live,
+            ref=str(row.id),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One delivery in hand.
+
+    ``asks`` counts look-ups; ``duplicate`` says that the provider called it a repeat; ``trial`` that
+    it goes alone, to see whether the channel works again.
+    """
+
+    row: Row
+    hold: Hold
+    asks: int = 0
+    duplicate: bool = False
+    claimed_at: float = 0.0
+    trial: bool = False
+
+    @property
+    def lookup(self) -> bool:
+        """Whether this is to be looked up rather than sent."""
+        return self.row.state is State.UNCERTAIN
+
+    @property
+    def since(self) -> datetime:
+        """When the attempt in question began."""
+        return instant(self.row.sent_at)
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """A leased batch: rows to send in order, rows that wait for a time, and how many are out."""
+
+    batch: Batch
+    facts: Facts
+    fresh: deque[Item] = field(default_factory=deque)
+    later: list[tuple[int, int, Item]] = field(default_factory=list)
+    out: int = 0
+    _order: int = 0
+
+    @classmethod
+    def of(cls, batch: Batch, facts: Facts, *, quarantine: int) -> Hold:
+        """Take up a batch; uncertain rows wait until the provider can be asked (microseconds)."""
+        hold = cls(batch=batch, facts=facts)
+        for row in batch.rows:
+            item = Item(row=row, hold=hold)
+            if row.state is State.UNCERTAIN:
+                hold.put(item, due_at=row.sent_at + quarantine)
+            elif row.due_at:
+                hold.put(item, due_at=row.due_at)
+            else:
+                hold.fresh.append(item)
+        return hold
+
+    def put(self, item: Item, *, due_at: int) -> None:
+        """Let an item wait until an instant."""
+        self._order += 1
+        heapq.heappush(self.later, (due_at, self._order, item))
+
+    def take(self, most: int, *, now: int) -> Iterator[Item]:
+        """Give up to this many items that are due: those that waited first, then the fresh ones."""
+        taken = 0
+        while taken < most and self.later and self.later[0][0] <= now:
+            yield heapq.heappop(self.later)[2]
+            taken += 1
+        while taken < most and self.fresh:
+            yield self.fresh.popleft()
+            taken += 1
+
+    def drain(self) -> list[Item]:
+        """Give every item that is not out, in any order; look-ups stay."""
+        items = [item for item in self.fresh if not item.lookup]
+        items += [item for _, _, item in self.later if not item.lookup]
+        self.fresh.clear()
+        self.later = [entry for entry in self.later if entry[2].lookup]
+        heapq.heapify(self.later)
+        return items
+
+    @property
+    def next_due(self) -> int | None:
+        """When the first waiting item is due."""
+        return self.later[0][0] if self.later else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do here."""
+        return not (self.fresh or self.later or self.out)

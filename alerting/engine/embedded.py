@@ -1,0 +1,139 @@
+"""The embedded engine: every lane in this process, over one ledger that this process owns."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+from alerting.broadcast.lane import Lane, Rules
+from alerting.channels.base import Channel
+from alerting.clock import Clock
+from alerting.errors import LedgerUnavailable
+from alerting.ledger.base import Ledger, LedgerWriter
+from alerting.telemetry import Log
+
+_RESTART_S: Final = 1.0
+
+
+class EmbeddedEngine:
+    """Runs one lane for each channel that has something to send.
+
+    ``channel`` builds a configured channel by name; it is asked once for each lane, which closes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        channel: Callable[[str], Channel],
+        writer: LedgerWriter,
+        clock: Clock,
+        log: Log,
+        owner: str,
+        rng: random.Random | None = None,
+        rules: Callable[[str], Rules] | None = None,
+    ) -> None:
+        self._channel, self._writer, self._clock, self._log = channel, writer, clock, log
+        self._owner = owner
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
+        self._rules = rules or (lambda _: Rules())
+        self._lanes: dict[str, Lane] = {}
+        self._running: set[str] = set()
+        self._wake = asyncio.Event()
+        self._wanted: set[str] = set()
+
+    @property
+    def lanes(self) -> dict[str, Lane]:
+        """The lanes at work, by channel."""
+        return dict(self._lanes)
+
+    def enqueue(self, ledger: Ledger, alert_id: str) -> None:
+        """Do nothing: the batches themselves are the queue."""
+
+    def look(self, channel: str = "") -> None:
+        """Tell the lanes that there is work; without a name, ask the ledger which."""
+        if lane := self._lanes.get(channel):
+            lane.look()
+        self._wanted.add(channel)
+        self._wake.set()
+
+    async def run(self, *, stop: asyncio.Event, forever: bool = False) -> None:
+        """Send until nothing is left (or for ever), or until told to stop."""
+        self.look()
+        try:
+            async with asyncio.TaskGroup() as group:
+                ending = group.create_task(self._end(stop))
+                try:
+                    await self._watch(group, stop, forever=forever)
+                finally:
+                    ending.cancel()
+        except* LedgerUnavailable as failed:
+            # Several lanes meet the same broken ledger; one of their errors tells it all.
+            raise _first(failed) from failed
+
+    async def _end(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wake.set()
+        for lane in self._lanes.values():
+            lane.look()
+
+    async def _watch(self, group: asyncio.TaskGroup, stop: asyncio.Event, *, forever: bool) -> None:
+        while not stop.is_set():
+            await self._start_wanted(group, stop)
+            if not (self._running or self._wanted or forever):
+                return
+            await self._wake.wait()
+            self._wake.clear()
+
+    async def _start_wanted(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        wanted, self._wanted = self._wanted, set()
+        if "" in wanted:
+            work = await self._writer.do(lambda ledger: ledger.unsettled())
+            wanted |= {name for _, name in work}
+        for name in sorted(wanted - {""}):
+            if name in self._running:
+                if lane := self._lanes.get(name):
+                    lane.look()
+            else:
+                self._running.add(name)
+                group.create_task(self._run(name, stop))
+
+    def _lane(self, name: str) -> Lane:
+        return Lane(
+            self._channel(name),
+            writer=self._writer,
+            clock=self._clock,
+            rng=self._rng,
+            log=self._log,
+            owner=self._owner,
+            nudge=self.look,
+            rules=self._rules(name),
+        )
+
+    async def _run(self, name: str, stop: asyncio.Event) -> None:
+        """Run a lane to its end. An error of ours breaks one lane, never the others."""
+        try:
+            lane = self._lanes[name] = self._lane(name)
+            try:
+                await lane.run(stop=stop)
+            finally:
+                await lane.channel.aclose()
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other channels must go on
+            self._log.error("lane.broken", channel=name, error=type(error).__name__, words=str(error)[:200])
+            await asyncio.sleep(_RESTART_S)
+        finally:
+            self._running.discard(name)
+            self._lanes.pop(name, None)
+            self.look()  # whatever came for it while it was ending
+
+
+def _first(failed: BaseExceptionGroup[LedgerUnavailable]) -> LedgerUnavailable:
+    """Return the first error of a group, however deep it lies."""
+    error: BaseException = failed
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, LedgerUnavailable)
+    return error

@@ -1,0 +1,400 @@
+"""Lanes over a real ledger: everything ends somewhere, nothing is lost, nothing doubled unsaid."""
+
+import asyncio
+import time
+
+import pytest
+from stage import Scripted, Searchable, only, rules
+
+from alerting.broadcast.retry import Policy
+from alerting.channels.base import Absent, CannotTell
+from alerting.errors import LedgerUnavailable
+from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
+
+
+async def test_everyone_is_told_exactly_once(stage):
+    channel = Scripted("sms")
+    play = stage(channel)
+    play.open(1200)
+    await play.play()
+    assert play.counts() == only("accepted", 1200)
+    assert set(channel.calls.values()) == {1}
+    assert len(channel.calls) == 1200
+
+
+async def test_no_more_calls_are_open_than_the_account_allows(stage):
+    channel = Scripted("sms", in_flight=7)
+    channel.delay = 0.005
+    play = stage(channel)
+    play.open(200)
+    await play.play()
+    assert channel.most_open == 7
+
+
+async def test_an_attempt_is_on_disk_before_the_provider_is_called(stage):
+    seen = []
+
+    def answer(envelope, nth):
+        [row] = [a for a in play.reader().attempts(play.alert.id) if a.address == str(envelope.address)]
+        seen.append((row.attempt, row.outcome))
+        return Accepted("1")
+
+    play = stage(Scripted("sms", answer, in_flight=3))
+    play.open(5)
+    await play.play()
+    assert seen == [(1, "")] * 5
+
+
+async def test_what_is_surely_not_done_is_tried_again_with_the_same_key(stage):
+    channel = Scripted("sms", lambda e, n: Accepted("1") if n > 2 else Deferred(Reason.UNAVAILABLE))
+    play = stage(channel)
+    play.open(3)
+    await play.play()
+    assert play.counts() == only("accepted", 3)
+    assert set(channel.calls.values()) == {3}
+    assert len({e.key for e in channel.envelopes}) == 3
+    for key in {e.key for e in channel.envelopes}:
+        tries = [e.attempt for e in channel.envelopes if e.key == key]
+        assert tries == sorted(set(tries))
+
+
+async def test_a_provider_that_asks_for_time_is_given_it_and_the_lane_waits_too(stage):
+    from datetime import timedelta
+
+    at = []
+
+    def answer(envelope, nth):
+        at.append(time.monotonic())
+        throttled = len(at) == 1
+        return Deferred(Reason.RATE_LIMITED, timedelta(seconds=0.5)) if throttled else Accepted("1")
+
+    play = stage(Scripted("sms", answer, in_flight=1))
+    play.open(10)
+    await play.play()
+    assert play.counts() == only("accepted", 10)
+    assert at[1] - at[0] >= 0.5
+
+
+async def test_an_address_that_is_refused_is_not_tried_again_and_holds_up_nobody(stage):
+    def answer(envelope, nth):
+        bad = str(envelope.address).endswith("3")
+        return Rejected(Reason.INVALID_ADDRESS, "21211") if bad else Accepted("1")
+
+    channel = Scripted("sms", answer)
+    play = stage(channel)
+    play.open(20)
+    await play.play()
+    assert play.counts() == {"accepted": 18, "rejected": 2}
+    assert set(channel.calls.values()) == {1}
+
+
+async def test_an_answer_that_never_came_is_looked_up_and_adopted(stage):
+    def answer(envelope, nth):
+        channel.took(envelope)
+        return Unknown(Reason.TIMEOUT)
+
+    channel = Searchable("x", answer)
+    play = stage(channel)
+    play.open(4)
+    await play.play()
+    assert play.counts() == only("accepted", 4)
+    assert set(channel.calls.values()) == {1}
+    assert all(d.provider_id.startswith("found-") for d in play.reader().deliveries(play.alert.id))
+
+
+async def test_what_the_provider_surely_does_not_have_goes_out_again_unmarked(stage):
+    channel = Searchable("x", lambda e, n: Unknown(Reason.TIMEOUT) if n == 1 else Accepted("2"))
+    play = stage(channel)
+    play.open(4)
+    await play.play()
+    assert play.counts() == only("accepted", 4)
+    assert not any(d.maybe_twice for d in play.reader().deliveries(play.alert.id))
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_when_nobody_can_tell_a_live_message_is_sent_again_and_marked_a_drill_is_not(stage, live):
+    channel = Scripted("mail", lambda e, n: Unknown(Reason.TIMEOUT) if n == 1 else Accepted("2"))
+    play = stage(channel)
+    play.open(1, live=live)
+    await play.play()
+    if live:
+        assert play.counts() == only("accepted", 1)
+        assert play.delivery().maybe_twice
+    else:
+        assert play.counts() == only("unresolved", 1)
+        assert set(channel.calls.values()) == {1}
+
+
+async def test_a_provider_that_cannot_answer_the_look_up_is_asked_again_before_the_message_is(stage):
+    def verdict(envelope, nth):
+        return CannotTell() if nth == 1 else Absent(certain=True)
+
+    channel = Searchable(
+        "x", lambda e, n: Unknown(Reason.TIMEOUT) if n == 1 else Accepted("2"), verdict=verdict
+    )
+    play = stage(channel)
+    play.open(1)
+    await play.play()
+    assert set(channel.asked.values()) == {2}
+    assert not play.delivery().maybe_twice
+
+
+async def test_our_own_repeat_that_the_provider_refuses_counts_as_accepted(stage):
+    def answer(envelope, nth):
+        return Unknown(Reason.TIMEOUT) if nth == 1 else Rejected(Reason.DUPLICATE, "403")
+
+    channel = Searchable("x", answer, verdict=lambda e, n: Absent(certain=False))
+    play = stage(channel)
+    play.open(1)
+    await play.play()
+    assert play.counts() == only("accepted", 1)
+
+
+async def test_a_dead_token_is_believed_on_the_second_refusal_and_rejects_the_rest(stage):
+    channel = Scripted("x", lambda e, n: Rejected(Reason.AUTH, "401"), in_flight=10)
+    play = stage(channel)
+    play.open(2000)
+    began = time.monotonic()
+    await play.play()
+    assert play.counts() == only("rejected", 2000)
+    assert sum(channel.calls.values()) <= 10 + 1
+    assert 1.0 <= time.monotonic() - began < 6
+    assert {d.reason for d in play.reader().deliveries(play.alert.id)} == {"auth"}
+
+
+async def test_one_bad_answer_of_a_token_that_works_rejects_nobody(stage):
+    first = []
+
+    def answer(envelope, nth):
+        first.append(1)
+        return Rejected(Reason.AUTH, "401") if len(first) == 1 else Accepted("1")
+
+    play = stage(Scripted("sms", answer, in_flight=5))
+    play.open(300)
+    await play.play()
+    assert play.counts() == only("accepted", 300)
+
+
+async def test_people_a_dead_channel_cannot_reach_are_reached_by_its_fallback(stage):
+    sms = Scripted("sms", lambda e, n: Rejected(Reason.NO_CREDIT, "402"), in_flight=3)
+    mail = Scripted("mail")
+    play = stage(sms, mail)
+    play.open(40, fallback="mail")
+    await play.play()
+    assert play.counts("sms") == only("rejected", 40)
+    assert play.counts("mail") == only("accepted", 40)
+    assert {str(e.address) for e in mail.envelopes} == {f"email:person{n}@example.edu" for n in range(40)}
+
+
+async def test_an_address_that_cannot_be_reached_is_reached_by_the_fallback_once(stage):
+    def answer(envelope, nth):
+        return Rejected(Reason.NOT_MOBILE) if str(envelope.address).endswith("7") else Accepted("1")
+
+    mail = Scripted("mail")
+    play = stage(Scripted("sms", answer), mail)
+    play.open(30, fallback="mail")
+    await play.play()
+    assert play.counts("sms") == {"accepted": 27, "rejected": 3}
+    assert play.counts("mail") == only("accepted", 3)
+
+
+async def test_lasting_trouble_hands_over_what_waits(stage):
+    sms = Scripted("sms", lambda e, n: Deferred(Reason.UNCONNECTED), in_flight=5)
+    mail = Scripted("mail")
+    play = stage(sms, mail, rules=rules(fallback_after=0.5))
+    play.open(25, fallback="mail")
+    await play.play()
+    assert play.counts("mail") == only("accepted", 25)
+    assert play.counts("sms") == only("rejected", 25)
+
+
+async def test_what_outlives_its_alert_expires_instead_of_going_out(stage):
+    channel = Scripted("sms", lambda e, n: Deferred(Reason.UNAVAILABLE))
+    play = stage(channel)
+    play.open(300, life=1.0)
+    await play.play()
+    assert play.counts() == only("expired", 300)
+
+
+async def test_an_alert_found_after_its_life_sends_nothing(stage):
+    channel = Scripted("sms")
+    play = stage(channel)
+    play.open(700, life=-1.0)
+    await play.play()
+    assert play.counts() == only("expired", 700)
+    assert not channel.calls
+
+
+async def test_a_cancelled_alert_stops_within_a_second(stage):
+    channel = Scripted("sms", in_flight=5)
+    channel.delay = 0.05
+    play = stage(channel)
+    play.open(2000)
+    running = asyncio.create_task(play.play())
+    await asyncio.sleep(0.4)
+    done = await play.cancel()
+    at_cancel = sum(channel.calls.values())
+    began = time.monotonic()
+    await running
+    assert time.monotonic() - began < 1.0
+    assert done.stopped > 1000
+    assert done.stopped + done.in_flight + done.gone == 2000
+    assert sum(channel.calls.values()) - at_cancel <= done.in_flight
+    assert play.counts() == {"cancelled": done.stopped, "accepted": 2000 - done.stopped}
+
+
+async def test_a_slow_few_do_not_hold_up_the_many(stage):
+    """The window slides: 3 of every 500 hang for a second, the rest goes on behind them."""
+
+    async def answer_slowly():
+        await asyncio.sleep(1.0)
+        return Accepted("slow")
+
+    def answer(envelope, nth):
+        return answer_slowly() if str(envelope.address).endswith("99") else Accepted("quick")
+
+    channel = Scripted("sms", answer, in_flight=40)
+    play = stage(channel)
+    play.open(1500)
+    began = time.monotonic()
+    await play.play()
+    assert play.counts() == only("accepted", 1500)
+    assert time.monotonic() - began < 4.0  # one after the other would take 15 s
+
+
+async def test_the_rate_of_the_account_is_kept_in_every_second(stage):
+    at = []
+
+    def answer(envelope, nth):
+        at.append(time.monotonic())
+        return Accepted("1")
+
+    play = stage(Scripted("sms", answer, rate_per_s=80, in_flight=50))
+    play.open(200)
+    await play.play()
+    assert len(at) == 200
+    assert all(at[i + 80] - at[i] >= 0.98 for i in range(120))
+
+
+async def test_an_adapter_that_fails_loses_nothing(stage):
+    class Careless(Searchable):
+        async def send(self, envelope):
+            if self.calls[str(envelope.address)] == 0:
+                self.calls[str(envelope.address)] += 1
+                raise RuntimeError("a bug, with a secret in it: hunter2")
+            return await super().send(envelope)
+
+    play = stage(Careless("x"))
+    play.open(5)
+    await play.play()
+    assert play.counts() == only("accepted", 5)
+    assert "hunter2" not in play.path.read_bytes().decode("latin-1")
+
+
+async def test_an_attempt_cut_by_a_crash_is_looked_up_not_repeated(stage):
+    """The process dies with calls open: what had arrived is adopted, what had not goes out."""
+    gate = asyncio.Event()
+
+    async def never(envelope):
+        if int(str(envelope.address)[-1]) % 2:
+            channel.took(envelope)
+        await gate.wait()
+
+    channel = Searchable("x", lambda e, n: never(e) if not gate.is_set() else Accepted("again"), in_flight=6)
+    play = stage(channel)
+    play.open(30)
+    running = asyncio.create_task(play.play())
+    await asyncio.sleep(0.3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert play.counts()["sending"] >= 6
+    gate.set()
+    await play.play()
+    assert play.counts() == only("accepted", 30)
+    assert set(channel.has.values()) == {1}
+
+
+async def test_being_told_to_stop_finishes_open_calls_and_keeps_the_rest(stage):
+    channel = Scripted("sms", in_flight=5)
+    channel.delay = 0.05
+    play = stage(channel)
+    play.open(300)
+    stop = asyncio.Event()
+    running = asyncio.create_task(play.play(stop=stop))
+    await asyncio.sleep(0.3)
+    stop.set()
+    await running
+    counts = play.counts()
+    assert set(counts) == {"accepted", "pending"}
+    assert counts["accepted"] == sum(channel.calls.values())
+    await play.play()
+    assert play.counts() == only("accepted", 300)
+    assert set(channel.calls.values()) == {1}
+
+
+async def test_a_dead_channel_costs_the_others_nothing(stage):
+    async def hang():
+        await asyncio.sleep(30)
+
+    dead = Scripted("a-dead", lambda e, n: hang())
+    well = Scripted("b-well")
+    play = stage(dead, well)
+    play.open(50, lanes=["a-dead"])
+    first = play.alert
+    play.open(500, lanes=["b-well"], id="L-AAAAAA")
+    running = asyncio.create_task(play.play())
+    began = time.monotonic()
+    while sum(well.calls.values()) < 500:
+        await asyncio.sleep(0.01)
+        assert time.monotonic() - began < 5
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert first.id != play.alert.id
+
+
+async def test_a_ledger_that_cannot_be_written_stops_the_sending(stage, tmp_path):
+    channel = Scripted("sms", in_flight=2)
+    channel.delay = 0.02
+    play = stage(channel)
+    play.open(500)
+    running = asyncio.create_task(play.play())
+    await asyncio.sleep(0.2)
+    play.writer.close()
+    with pytest.raises(LedgerUnavailable):
+        await running
+    said = sum(channel.calls.values())
+    await asyncio.sleep(0.2)
+    assert sum(channel.calls.values()) == said
+
+
+async def test_tries_are_bounded_by_the_policy(stage):
+    channel = Scripted("sms", lambda e, n: Deferred(Reason.FILTERED))
+    play = stage(channel, rules=rules(policy=Policy(attempts=3)))
+    play.open(2)
+    await play.play()
+    assert play.counts() == only("rejected", 2)
+    assert set(channel.calls.values()) == {3}
+
+
+async def test_the_most_urgent_alert_goes_first(stage):
+    channel = Scripted("sms", in_flight=1)
+    play = stage(channel)
+    play.open(50, id="L-AAAAAA")
+
+    def urgent(ledger):
+        from alerting.clock import micros
+        from alerting.testing.builders import a_lane, an_alert, an_opening, some_deliveries
+
+        alert = an_alert(id="L-BBBBBB", created_at=play.alert.created_at, expires_at=play.alert.expires_at)
+        ledger.open_alert(an_opening(a_lane("sms"), alert=alert), at=micros(play.alert.created_at))
+        ledger.add_batch(alert.id, "sms", some_deliveries(3), priority=80)
+        ledger.planned(alert.id, recipients=3, notes={})
+
+    play.writer.submit(urgent).result(5)
+    await play.play()
+    from alerting.keys import delivery_key
+
+    keys = {delivery_key("L-BBBBBB", "sms", str(e.address)) for e in channel.envelopes[:3]}
+    assert {e.key for e in channel.envelopes[:3]} == keys
