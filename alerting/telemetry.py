@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import json
+import sys
+from pathlib import Path
+from typing import Final, Protocol, TextIO
 
 from alerting.clock import SystemClock
 
@@ -21,8 +24,19 @@ EVENTS: Final = {
     "breaker.downed": "a channel's account is refused; its deliveries are given up or handed over",
     "delivery.handed_over": "deliveries went on to a fallback channel",
     "delivery.uncertain": "attempts without an answer are being looked up",
+    "callback.refused": "callbacks were turned away: forged, too large, too slow; counts by reason",
+    "receipts.broken": "receipts could not be kept because of an error of this program",
+    "receipts.unread": "the mailbox for bounces could not be read; it is tried again",
+    "serve.started": "the callback endpoints listen",
+    "serve.stopped": "the callback endpoints have closed",
+    "audit.checkpointed": "the record was sealed and its head signed",
+    "audit.failed": "the record could not be sealed, or its head not written to its second place",
+    "feed.failed": "the public feed could not be written",
+    "drill.missed": "a planned time of a drill passed without it",
+    "drill.refused": "a drill could not be started; it is tried again until its window closes",
+    "drill.rehearsed": "a process was started for the rehearsals that are due",
+    "drill.left": "a process with drill credentials only made way for a real alert",
     "ledger.failed": "the ledger cannot be written",
-    "sandbox.started": "the sandbox listens",
 }
 
 
@@ -56,16 +70,17 @@ class QuietLog:
 
 
 class LazyLog:
-    """Structlog, imported only once there is time: it costs more than a first post may wait.
+    """JSON lines in a file (the state directory's ``engine.log``), or on stderr.
 
-    Events are kept until ``flush`` is first called, and written as they come from then on: JSON lines
-    in a file (the state directory's ``engine.log``), or on stderr.
+    Events are kept until ``flush`` is first called, and written as they come from then on: the first
+    messages leave before anything is written. One line is one object of plain values, so no logging
+    library is needed; importing one takes longer than a first post may wait.
     """
 
     def __init__(self, path: str = "") -> None:
         self._path = path
-        self._log: Log | None = None
-        self._kept: list[tuple[str, str, dict[str, object]]] = []
+        self._out: TextIO | None = None
+        self._kept: list[str] = []
 
     def info(self, event: str, **fields: object) -> None:
         """Tell a thing that happened."""
@@ -81,34 +96,22 @@ class LazyLog:
 
     def flush(self) -> None:
         """Write what was kept."""
-        if self._log is None:
-            self._log = _structlog(self._path)
+        if self._out is None:
+            self._out = _opened(self._path)
         kept, self._kept = self._kept, []
-        for level, event, fields in kept:
-            getattr(self._log, level)(event, **fields)
+        self._out.writelines(kept)
+        self._out.flush()
 
     def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
         at = SystemClock().now().isoformat(timespec="milliseconds")
-        self._kept.append((level, event, {"at": at, **fields}))
-        if self._log is not None:
+        line = {"at": at, **fields, "event": event, "level": level}
+        self._kept.append(json.dumps(line, default=repr) + "\n")
+        if self._out is not None:
             self.flush()
 
 
-def _structlog(path: str) -> Log:
-    import sys
-    from pathlib import Path
-
-    import structlog
-
+def _opened(path: str) -> TextIO:
     try:
-        out = Path(path).open("a", encoding="utf-8", buffering=1) if path else sys.stderr  # noqa: SIM115
+        return Path(path).open("a", encoding="utf-8") if path else sys.stderr
     except OSError:
-        out = sys.stderr
-    log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(out),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.JSONRenderer(),
-        ],
-    )
-    return log
+        return sys.stderr

@@ -38,7 +38,9 @@ class PersonReader:
         ``whole`` is false for a row that lost cells; then what it lacks is not held against it.
         """
         columns = self._columns
-        groups = tuple(name for at in columns.groups for name in _split(_cell(cells, at)))
+        groups: tuple[str, ...] = ()
+        if columns.groups:
+            groups = tuple(name for at in columns.groups for name in _split(_cell(cells, at)))
         if self._groups and self._groups.isdisjoint(map(plain, groups)):
             return
         addresses: list[Address] = []
@@ -94,12 +96,16 @@ def _split(cell: str) -> Iterator[str]:
 
 
 def _language(cell: str) -> str:
+    if not cell:
+        return ""
     word = cell.strip().replace("_", "-")
     return word if _LANGUAGE.fullmatch(word) else ""
 
 
 def _text(cell: str) -> str:
     """Return a cell on one line; bytes that are not UTF-8 are read as Windows writes them."""
+    if not cell:
+        return ""
     text = " ".join(cell.split())
     if text.isascii() and text.isprintable():
         return text

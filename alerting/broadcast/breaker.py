@@ -34,6 +34,11 @@ class Breaker:
         """Whether only trials may pass."""
         return self.opened_at is not None
 
+    @property
+    def calm(self) -> bool:
+        """Whether another acceptance would teach it nothing."""
+        return not self._failures and self.opened_at is None and self._refused_at is None
+
     def trial_in(self, now: float) -> float:
         """Seconds until the next trial; 0 when one may go now or the breaker is closed."""
         return 0.0 if self._trial_at is None else max(0.0, self._trial_at - now)

@@ -21,6 +21,7 @@ from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected
 from alerting.telemetry import Log
 
 _SECOND: Final = 1_000_000
+_ACCEPTED: Final = State.ACCEPTED
 #: The share of an alert's remaining life a lane waits at a provider's word.
 _MOST_OF_LIFE: Final = 0.9
 
@@ -58,6 +59,9 @@ class Desk:
 
     def told(self, item: Item, told: Told) -> None:
         """Take in what became of one item; the next turn records it."""
+        if type(told) is Accepted and self._breaker.calm:
+            self._accepted(item, told)
+            return
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         match told:
             case Unsent():
@@ -67,6 +71,31 @@ class Desk:
             case _:
                 self._sent(item, told, now, mono)
         self._wake.set()
+
+    def _accepted(self, item: Item, outcome: Accepted) -> None:
+        """Do what ``_sent`` does for almost every delivery, in a tenth of the time."""
+        self._window.succeeded()
+        row, hold = item.row, item.hold
+        hold.out -= 1
+        settled = Settled(
+            row.id,
+            row.attempt,
+            _ACCEPTED,
+            "accepted",
+            micros(self._clock.now()),
+            0,
+            outcome.provider_id,
+            outcome.permalink,
+            "",
+            "",
+            row.maybe_twice,
+        )
+        results = self._results.get(hold)
+        if results is None:
+            self._results[hold] = [settled]
+            self._wake.set()
+        else:
+            results.append(settled)
 
     def _sent(self, item: Item, outcome: Outcome, now: int, mono: float) -> None:
         life, rng = item.hold.facts.life, self._rng

@@ -25,6 +25,7 @@ from alerting.broadcast.work import Facts, Hold, Item
 from alerting.channels.base import Channel
 from alerting.clock import Clock, micros
 from alerting.ledger.base import LedgerWriter
+from alerting.ledger.rows import Row
 from alerting.model.delivery import State
 from alerting.model.outcome import Reason
 from alerting.telemetry import Log
@@ -35,6 +36,10 @@ _SECOND: Final = 1_000_000
 _AHEAD: Final = 250
 _AHEAD_S: Final = 0.1
 _MOMENT_S: Final = 0.03
+#: How long outcomes may gather before they are recorded, while there is claimed work to go on with,
+#: and how much of that work a commit may last. One commit then serves a hundred deliveries.
+_GATHER_S: Final = 0.01
+_COMMIT_S: Final = 0.008
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,11 @@ class Rules:
     fallback_after: float = 10.0  #: trouble this long sends people's messages by the fallback channel
     lease: float = 15.0
     poll: float = 0.5  #: how often an idle lane looks for work nobody told it of
+    mode: str = "both"  #: what the channel carries: live, drill or both; looked at before every call
+
+    def carries(self, *, live: bool) -> bool:
+        """Say whether a message of this mode may leave here."""
+        return self.mode in ("both", "live" if live else "drill")
 
 
 class Lane:
@@ -82,7 +92,12 @@ class Lane:
             wake=self._wake,
         )
         self._senders = Senders(
-            channel, pace=self._pace, breaker=self._breaker, clock=clock, tell=self._desk.told
+            channel,
+            pace=self._pace,
+            breaker=self._breaker,
+            clock=clock,
+            tell=self._desk.told,
+            carries=self._rules.carries,
         )
         self._quarantine = int(can.quarantine.total_seconds() * _SECOND)
         self._holds: list[Hold] = []
@@ -124,12 +139,20 @@ class Lane:
     # -- one turn ---------------------------------------------------------------------------------
 
     async def _step(self, *, stopping: bool) -> None:
+        if (wait := self._gathering()) > 0:
+            await asyncio.sleep(wait)
         turn = self._turn(stopping=stopping)
         if turn.idle:
             await self._rest()
             return
         answer = await self._writer.do(lambda ledger: commit(ledger, turn))
         self._answered(turn, answer)
+
+    def _gathering(self) -> float:
+        """Return the seconds that outcomes may wait for more: none when the senders would run dry."""
+        flow = self._flow.per_s
+        left = self._senders.unsent - flow * _COMMIT_S
+        return min(_GATHER_S, left / flow) if flow and left > 0 else 0.0
 
     def _turn(self, *, stopping: bool) -> Turn:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
@@ -160,8 +183,7 @@ class Lane:
                 if item.row.id not in taken:
                     hold.out -= 1
                     continue
-                row = item.row
-                item.row = row._replace(state=State.SENDING, attempt=row.attempt + 1, sent_at=turn.now)
+                item.row = _begun(item.row, turn.now)
                 item.claimed_at = mono
                 ready.append(item)
         self._senders.give(ready, limit=self._window.limit)
@@ -289,3 +311,10 @@ class Lane:
         turn.finished, self._holds = self._holds, []
         if not turn.idle:
             await self._writer.do(lambda ledger: commit(ledger, turn))
+
+
+def _begun(row: Row, at: int) -> Row:
+    """Return a row whose next attempt is committed; ``_replace`` would take three times as long."""
+    return Row(
+        row.id, row.address, State.SENDING, row.attempt + 1, row.due_at, at, row.maybe_twice, row.fallback
+    )

@@ -33,6 +33,8 @@ class Subject:
     certainty: Certainty
     lifetime: timedelta
     confirm_word: str
+    evidence: str = ""
+    due_after: timedelta = timedelta(minutes=15)  #: when people are promised to hear again
 
     @property
     def live(self) -> bool:
@@ -98,6 +100,9 @@ class Plan:
     as_of: datetime
     incident: str = ""
     number: int = 1
+    supersedes: tuple[str, ...] = ()  #: earlier alerts of the incident whose unsent copies are dropped
+    reached_only: bool = False
+    joined: bool = False
     warnings: tuple[str, ...] = ()
 
     @property

@@ -2,7 +2,8 @@
 
 The provider is asked once its own lists can be trusted (the channel's quarantine). It has it: the
 delivery is accepted. Its list is complete and it is not there: it goes out again. It cannot tell: a
-live message goes out again, marked as possibly doubled; a drill's stays uncertain and is reported.
+live message goes out once more, marked as possibly doubled, and not a third time; a drill's stays
+uncertain and is reported.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def settle_verdict(row: Row, verdict: Verdict, *, life: Life, now: int, duplicat
         case Absent(certain=True):
             return _settled(row, State.PENDING, "absent", now)._replace(due_at=now)
         case Absent() | CannotTell():
-            if not life.live or now >= life.expires_at:
+            if not life.live or row.maybe_twice or now >= life.expires_at:
                 return _settled(row, State.UNRESOLVED, "unresolved", now)
             again = _settled(row, State.PENDING, "resend", now)
             return again._replace(due_at=now, maybe_twice=True)

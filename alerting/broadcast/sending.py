@@ -1,23 +1,30 @@
-"""The senders of a lane: each takes an item, waits for its turn, calls the channel once."""
+"""The senders of a lane: each item waits for its turn, then its channel is called once.
+
+Calls that answer through a callback (``StreamChannel``) cost neither a task nor a switch; every other
+call is a task of its own. Both kinds share one pump, which starts calls while the window has room.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, Protocol, runtime_checkable
 
 from alerting.broadcast.breaker import Breaker
 from alerting.broadcast.pace import Pace
-from alerting.broadcast.work import Item
-from alerting.channels.base import BatchChannel, CannotTell, Channel, Lookup, Verdict
+from alerting.broadcast.work import Facts, Item
+from alerting.channels.base import BatchChannel, CannotTell, Channel, Envelope, Lookup, Verdict
 from alerting.clock import Clock
-from alerting.model.message import Unit
-from alerting.model.outcome import Outcome, Reason, Unknown
+from alerting.model.message import Content, Unit
+from alerting.model.outcome import Outcome, Reason, Rejected, Unknown
 
 #: A claimed item that has not left by then goes back: its attempt must be recent when it starts.
 HOLD_S: Final = 1.0
 _DETAIL: Final = 120
+_WRONG_MODE: Final = "the channel's mode in channels.yaml does not allow this alert"
 
 
 class Unsent:
@@ -27,8 +34,24 @@ class Unsent:
 Told = Outcome | Verdict | Unsent
 
 
+@runtime_checkable
+class StreamChannel(Protocol):
+    """A channel that can begin a call and answer later, without a coroutine for each."""
+
+    async def prepare(self, content: Content) -> None:
+        """Make ready for a content, so that what is submitted leaves at once. Never raises."""
+        ...
+
+    def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
+        """Begin ``send`` and return; ``done`` is called once, later, in this loop.
+
+        False when it has to be ``send`` this time; then nothing was begun.
+        """
+        ...
+
+
 class Senders:
-    """A pool of coroutines, as many as the lane's window allows, fed through ``give``.
+    """Keeps as many calls open as the lane's window allows, fed through ``give``.
 
     ``tell`` is called once for every item given, with what is known of it.
     """
@@ -41,17 +64,20 @@ class Senders:
         breaker: Breaker,
         clock: Clock,
         tell: Callable[[Item, Told], None],
+        carries: Callable[..., bool] = lambda *, live: True,  # noqa: ARG005
     ) -> None:
-        self._channel = channel
+        self._channel, self._carries, self._name = channel, carries, channel.name
         self._batch = channel if isinstance(channel, BatchChannel) else None
         self._most = channel.capabilities.max_batch if self._batch else 1
+        self._stream = channel if isinstance(channel, StreamChannel) else None
+        self._prepared: dict[int, Facts] = {}
         self._by_segment = channel.capabilities.shape.unit is Unit.SEGMENTS
         self._pace, self._breaker, self._clock, self._tell = pace, breaker, clock, tell
         self._ready: deque[Item] = deque()
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._limit = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._limit = self._open = 0
+        self._closed = self._preparing = False
         self.unsent = 0  #: items given whose call has not begun
 
     def give(self, items: Sequence[Item], *, limit: int) -> None:
@@ -59,75 +85,121 @@ class Senders:
         self._limit = limit
         self._ready.extend(items)
         self.unsent += len(items)
-        for _ in range(min(len(items), limit)):
-            self._rouse()
+        if items:
+            self._pump()
 
     async def aclose(self) -> None:
-        """End every sender; a call that is open stays without an answer."""
+        """End every call that is open; it stays without an answer."""
+        self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _rouse(self) -> None:
-        while self._idle:
-            waiting = self._idle.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
+    def _pump(self) -> None:
+        """Begin calls until the window is full, nothing is ready, or the pace says to wait."""
+        while self._ready and self._open < self._limit and not self._closed:
+            item = self._ready[0]
+            if self._stream and id(item.hold.facts) not in self._prepared:
+                self._prepare(self._stream, item.hold.facts)
                 return
-        if len(self._tasks) < self._limit:
-            task = asyncio.get_running_loop().create_task(self._serve())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self) -> None:
-        while len(self._tasks) <= self._limit:
-            if not self._ready:
-                waiting = asyncio.get_running_loop().create_future()
-                self._idle.append(waiting)
-                await waiting
+            now = self._clock.monotonic()
+            if (wait := self._pace.wait(self._units(item), now)) > 0:
+                if now + wait - item.claimed_at <= HOLD_S:
+                    self._wait(wait)
+                    return
+            elif item.trial or not self._breaker.open:
+                self._begin(self._ready.popleft())
                 continue
-            item = self._ready.popleft()
-            if not await self._may_go(item):
-                self.unsent -= 1
-                self._tell(item, Unsent())
-            elif item.lookup:
-                self.unsent -= 1
-                self._tell(item, await self._find(item))
-            else:
-                await self._send([item, *self._companions(item)])
+            self._ready.popleft()
+            self.unsent -= 1
+            self._tell(item, Unsent())
+
+    def _prepare(self, stream: StreamChannel, facts: Facts) -> None:
+        """Go on when the channel is ready: a message counted now and leaving later would break the pace."""
+
+        async def prepare() -> None:
+            with suppress(Exception):  # the calls will say what is wrong
+                await stream.prepare(facts.content)
+            self._preparing = False
+            self._prepared[id(facts)] = facts
+
+        if not self._preparing:
+            self._preparing = True
+            self._open += 1
+            self._start(prepare())
+
+    def _wait(self, wait: float) -> None:
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._pump()
+
+    def _begin(self, item: Item) -> None:
+        self._open += 1
+        self.unsent -= 1
+        if item.lookup:
+            self._start(self._find(item))
+        elif self._stream is None or not self._streamed(self._stream, item):
+            items = [item, *self._companions(item)] if self._most > 1 else [item]
+            self._start(self._send(items))
+
+    def _streamed(self, stream: StreamChannel, item: Item) -> bool:
+        """Begin a call that answers through a callback; say whether it could be begun."""
+        facts = item.hold.facts
+        if not self._carries(live=facts.life.live):
+            return False
+        try:
+            return stream.submit(facts.envelope(self._name, item.row), partial(self._done, item))
+        except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a delivery
+            self._done(item, Unknown(Reason.UNREADABLE, _said(error)))
+            return True
+
+    def _done(self, item: Item, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self._open -= 1
+        self._tell(item, outcome)
+        if self._ready:
+            self._pump()
+
+    def _start(self, call: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._open -= 1
+        self._pump()
 
     def _companions(self, first: Item) -> list[Item]:
         """Further ready items of the same alert that the channel takes in one call."""
         items: list[Item] = []
+        now = self._clock.monotonic()
         while len(items) + 1 < self._most and self._ready:
             candidate = self._ready[0]
             if candidate.lookup or candidate.hold.facts is not first.hold.facts:
                 break
-            if self._pace.wait(self._units(candidate), self._clock.monotonic()) > 0:
+            if self._pace.wait(self._units(candidate), now) > 0:
                 break
             items.append(self._ready.popleft())
+        self.unsent -= len(items)
         return items
 
     def _units(self, item: Item) -> int:
         return item.hold.facts.content.size if self._by_segment else 1
 
-    async def _may_go(self, item: Item) -> bool:
-        """Wait for the pace; say no when the item has waited too long or the lane is in trouble."""
-        wait = self._pace.wait(self._units(item), self._clock.monotonic())
-        if wait > 0:
-            async with self._turn:
-                while (wait := self._pace.wait(self._units(item), self._clock.monotonic())) > 0:
-                    if self._clock.monotonic() + wait - item.claimed_at > HOLD_S:
-                        return False
-                    await asyncio.sleep(wait)
-        return item.trial or not self._breaker.open
-
     async def _send(self, items: list[Item]) -> None:
-        self.unsent -= len(items)
-        name = self._channel.name
-        envelopes = [item.hold.facts.envelope(name, item.row) for item in items]
+        envelopes = [item.hold.facts.envelope(self._name, item.row) for item in items]
         try:
-            if self._batch and len(items) > 1:
+            if not self._carries(live=envelopes[0].live):
+                # The wall between drill and live, looked at once more with the message in hand.
+                outcomes: Sequence[Outcome] = [Rejected(Reason.CONTENT_REFUSED, _WRONG_MODE)] * len(items)
+            elif self._batch and len(items) > 1:
                 outcomes = await self._batch.send_many(envelopes)
             else:
                 outcomes = [await self._channel.send(envelopes[0])]
@@ -136,10 +208,13 @@ class Senders:
         for item, outcome in zip(items, outcomes, strict=True):
             self._tell(item, outcome)
 
-    async def _find(self, item: Item) -> Verdict:
+    async def _find(self, item: Item) -> None:
+        self._tell(item, await self._asked(item))
+
+    async def _asked(self, item: Item) -> Verdict:
         if not isinstance(self._channel, Lookup):
             return CannotTell("this channel cannot be asked")
-        envelope = item.hold.facts.envelope(self._channel.name, item.row)
+        envelope = item.hold.facts.envelope(self._name, item.row)
         try:
             return await self._channel.find(envelope, item.since)
         except Exception as error:  # noqa: BLE001 - as above

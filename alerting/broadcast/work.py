@@ -7,15 +7,19 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
 from alerting.clock import instant
 from alerting.keys import delivery_key
 from alerting.ledger.rows import Batch, Row
-from alerting.model.audience import Address
+from alerting.model.audience import Address, AddressKind
 from alerting.model.delivery import State
 from alerting.model.message import Content
+
+_UNCERTAIN: Final = State.UNCERTAIN
+_KINDS: Final = {kind.value: kind for kind in AddressKind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Facts:
         """Return the row as the adapter takes it."""
         return Envelope(
             key=delivery_key(self.alert_id, channel, row.address),
-            address=Address.parse(row.address),
+            address=_address(row.address),
             content=self.content,
             attempt=row.attempt,
             expires_at=self.expires_at,
@@ -41,6 +45,12 @@ class Facts:
             live=self.life.live,
             ref=str(row.id),
         )
+
+
+def _address(text: str) -> Address:
+    """Return a planned address; unlike ``Address.parse`` it asks no enum."""
+    kind, _, value = text.partition(":")
+    return Address(_KINDS[kind], value)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +71,7 @@ class Item:
     @property
     def lookup(self) -> bool:
         """Whether this is to be looked up rather than sent."""
-        return self.row.state is State.UNCERTAIN
+        return self.row.state is _UNCERTAIN
 
     @property
     def since(self) -> datetime:

@@ -6,7 +6,7 @@ Retrying, pacing and deciding live in ``alerting.broadcast``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -206,6 +206,25 @@ class ReceiptReader(Protocol):
 
     def read(self, path: str, callback: Callback) -> Reading | Forged:
         """Verify first, over the raw bytes; parse only what is genuine."""
+        ...
+
+
+@runtime_checkable
+class MailReader(Protocol):
+    """A channel whose receipts come as mail."""
+
+    def read_mail(self, raw: bytes) -> Sequence[Receipt]:
+        """Read one mail; nothing where it is no report of ours. Never raises for what a mail holds."""
+        ...
+
+    def collect(self, keep: Callable[[Sequence[Receipt]], None]) -> int:
+        """Read what is new in the mailbox and return how many mails that were; blocks.
+
+        A mail counts as read once ``keep`` has returned.
+
+        Raises:
+            OSError: the mailbox cannot be reached or read, in words.
+        """
         ...
 
 

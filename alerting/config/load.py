@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.registry import Registry
-from alerting.config.model import AudienceFile, Campus, Config, Defaults, Retry
+from alerting.config.model import AudienceFile, Campus, Config, Defaults, Publish, Reach, Retry
 from alerting.errors import ConfigProblem, Problem
 
 if TYPE_CHECKING:
@@ -91,10 +91,29 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
             audience=file.defaults.audience or next(iter(audiences), ""),
         ),
         retry=Retry(**file.retry.model_dump()),
+        checkpoints=folder / file.audit.checkpoints if file.audit.checkpoints else None,
+        publish=_publish(file, folder),
         channels=tuple(lanes.settings),
         off=lanes.off,
+        callbacks=_reach(file),
         warnings=(*lanes.warnings, *_warnings(document, file, audiences, lanes)),
     )
+
+
+def _publish(file: File, folder: Path) -> Publish:
+    host = file.campus.link.partition("://")[2].partition("/")[0]
+    return Publish(
+        feed=folder / file.publish.feed if file.publish.feed else None,
+        sender=file.publish.sender or host or "campus",
+        url=file.publish.url or file.campus.link,
+    )
+
+
+def _reach(file: File) -> Reach | None:
+    if file.callbacks is None:
+        return None
+    host, _, port = file.callbacks.listen.rpartition(":")
+    return Reach(public_url=file.callbacks.public_url, host=host.strip("[]"), port=int(port))
 
 
 def _audiences(file: File, folder: Path) -> dict[str, AudienceFile]:

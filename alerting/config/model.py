@@ -56,12 +56,36 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """What other programs read: the Atom feed of CAP alerts, None for none; ``sender`` is never empty."""
+
+    feed: Path | None = None
+    sender: str = "campus"
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Where providers reach us: our public address without a final slash, and where we listen for it."""
+
+    public_url: str
+    host: str
+    port: int
+
+    @property
+    def local_url(self) -> str:
+        """The address as a simulator on this machine reaches it, past any proxy."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. Paths are absolute; those in the file are relative to its folder.
 
     ``channels`` holds the channels that may be used now, in the order of the file. ``off`` names the
-    others and says why. ``warnings`` are what does not stop an alert, and will be missed later.
-    ``digest`` is the SHA-256 of the file in hex.
+    others and says why. ``callbacks`` is None where no provider can reach us. ``warnings`` are what does
+    not stop an alert, and will be missed later. ``digest`` is the SHA-256 of the file in hex.
     """
 
     path: Path
@@ -74,7 +98,10 @@ class Config:
     retry: Retry
     channels: tuple[ChannelSettings, ...]
     off: Mapping[str, str]
+    callbacks: Reach | None = None
     warnings: tuple[Problem, ...] = ()
+    checkpoints: Path | None = None  #: a second place for signed heads of the audit log
+    publish: Publish = Publish()
 
     def channel(self, name: str) -> ChannelSettings:
         """Return the channel of this name.

@@ -10,6 +10,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from alerting.channels.settings import NAME_PATTERN, refused
 from alerting.config.model import suggestion
 
+#: https, or plain http on this machine, where a simulator calls.
+_PUBLIC: Final = re.compile(
+    r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|http://(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?)"
+    r"(?:/[A-Za-z0-9._~/-]*)?"
+)
+_LAST_PORT: Final = 65_535
 _LINK: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-~]*)?")
 
 
@@ -109,6 +115,60 @@ class RetrySection(_Section):
     )
 
 
+class AuditSection(_Section):
+    """Where proof of the record is kept."""
+
+    checkpoints: _Path | None = Field(
+        default=None, description="A file on another machine's disk; a signed line of the log is added there."
+    )
+
+
+class PublishSection(_Section):
+    """What other programs read."""
+
+    feed: _Path | None = Field(
+        default=None, description="An Atom feed of CAP alerts, written anew at each event."
+    )
+    sender: str = Field(
+        default="",
+        pattern=r"^[^\s,<&]*$",
+        max_length=200,
+        description="CAP sender, like alerts@example.edu; the host of link when left out.",
+    )
+    url: Annotated[str, AfterValidator(_link)] = Field(
+        default="", max_length=200, description="Where the feed's folder is on the web."
+    )
+
+
+def _public(url: str) -> str:
+    if _PUBLIC.fullmatch(url):
+        return url.rstrip("/")
+    raise refused(
+        "not a public address of ours", "write it like https://alerts.example.edu/hooks, without a query"
+    )
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if host and port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT:
+        return text
+    raise refused(f'"{text[:40]}" is not a place to listen', "write it like 127.0.0.1:8460")
+
+
+class CallbacksSection(_Section):
+    """Where providers reach us with receipts; served by ``alert serve``."""
+
+    public_url: Annotated[str, AfterValidator(_public)] = Field(
+        max_length=500,
+        description="Our address as providers know it, like https://alerts.example.edu/hooks. What they"
+        " sign is checked against it.",
+    )
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8460",
+        description="Where `alert serve` listens: the proxy that ends TLS for public_url passes on to it.",
+    )
+
+
 class File(_Section):
     """The whole file; its channels are read by their own kinds."""
 
@@ -119,4 +179,9 @@ class File(_Section):
     audiences: dict[_Name, AudienceSection] = Field(default_factory=dict, description="Who can be told.")
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
     retry: RetrySection = Field(default_factory=RetrySection)
+    callbacks: CallbacksSection | None = Field(
+        default=None, description="Where providers reach us with receipts; left out where they cannot."
+    )
+    audit: AuditSection = Field(default_factory=AuditSection)
+    publish: PublishSection = Field(default_factory=PublishSection)
     channels: list[dict[str, Any]] = Field(min_length=1, description="Lanes out, in any order.")

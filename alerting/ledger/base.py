@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from alerting.ledger.rows import (
     Actor,
@@ -23,6 +23,8 @@ from alerting.ledger.rows import (
     Cancelled,
     Failure,
     NewDelivery,
+    NoteRow,
+    OccurrenceRow,
     Opening,
     Opt,
     ReceiptRow,
@@ -83,6 +85,17 @@ class LedgerReader(Protocol):
 
     def posts(self, incident: str, channel: str, address: str) -> Sequence[str]:
         """Return provider ids of an incident's earlier messages to an address, oldest first."""
+        ...
+
+    def alerts_of(self, incident: str) -> Sequence[AlertRecord]:
+        """Return the alerts of an incident, oldest first."""
+        ...
+
+    def recipients(self, alert_id: str, channel: str, *, reached_only: bool = False) -> Iterator[NewDelivery]:
+        """Stream whom an alert was for on a channel, in order, as rows to plan again.
+
+        ``reached_only`` leaves out those whom nothing can have reached: refused, expired, cancelled.
+        """
         ...
 
     def incident_number(self, incident: str) -> int:
@@ -220,6 +233,48 @@ class Ledger(LedgerReader, Protocol):
 
     def close(self) -> None:
         """Give the connection back; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class DrillReader(LedgerReader, Protocol):
+    """What can be asked of drills; a power of its own, asked by type."""
+
+    def occurrences_of(self, drill: str, *, since: int = 0, limit: int = 100) -> Sequence[OccurrenceRow]:
+        """Return what is on record of a drill from an instant (microseconds) on, newest first."""
+        ...
+
+    def occurrence_of_alert(self, alert_id: str) -> OccurrenceRow | None:
+        """Return the planned time an alert belongs to, or None."""
+        ...
+
+    def drill_names(self) -> Sequence[str]:
+        """Return the drills that have anything on record, in order of name."""
+        ...
+
+    def notes(self, alert_id: str) -> Sequence[NoteRow]:
+        """Return what people observed, in the order they said it."""
+        ...
+
+
+@runtime_checkable
+class DrillLedger(Ledger, DrillReader, Protocol):
+    """A ledger that also keeps the planned times of drills, each taken once."""
+
+    def take_occurrence(self, row: OccurrenceRow) -> bool:
+        """Claim a planned time for an alert, in the transaction that opens it; say whether it was free."""
+        ...
+
+    def miss_occurrence(self, row: OccurrenceRow, *, actor: Actor) -> bool:
+        """Record that a planned time passed without the drill; say whether that was news."""
+        ...
+
+    def watch_drill(self, drill: str, mark: str, *, at: int) -> int:
+        """Return since when (microseconds) a schedule is watched: from now if it is new or changed."""
+        ...
+
+    def add_note(self, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
+        """Append what somebody observed to an alert's record."""
         ...
 
 

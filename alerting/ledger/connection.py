@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any, Final
 from alerting.ledger.faults import told
 
 #: KiB of pages kept in memory: the address index of a large alert, instead of reading it again.
-_CACHE_KIB: Final = 32 * 1024
+_CACHE_KIB: Final = 8 * 1024
 #: Bytes to which the write-ahead log is cut back after a checkpoint.
 _LOG_LIMIT: Final = 64 * 1024 * 1024
 _STATEMENTS_KEPT: Final = 256
@@ -113,6 +114,10 @@ class Connection:
     def ids(self, numbers: Iterable[int]) -> str:
         """Return a list of ids as JSON."""
         return f"[{','.join(map(str, numbers))}]"
+
+    def lines(self, rows: Iterable[Sequence[Any]]) -> str:
+        """Return rows as JSON, for statements that take many at once."""
+        return json.dumps(list(rows))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

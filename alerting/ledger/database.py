@@ -34,6 +34,10 @@ class Database(Protocol):
         """Return a list of ids as this database takes one as a parameter."""
         ...
 
+    def lines(self, rows: Iterable[Sequence[Any]]) -> Any:
+        """Return rows as this database takes many of them as one parameter."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit on leaving, roll back on an error. A nested one is a savepoint."""
         ...

@@ -12,7 +12,7 @@ from alerting.ledger.codec import alert_from, content_from
 from alerting.ledger.curve import Second, times
 from alerting.ledger.database import Database
 from alerting.ledger.instants import instant, maybe_instant
-from alerting.ledger.rows import AlertRecord, AttemptRow, AuditRow, Failure, Lane, Tally
+from alerting.ledger.rows import AlertRecord, AttemptRow, AuditRow, Failure, Lane, NewDelivery, Tally
 from alerting.model.delivery import SETTLED, TAKEN, Delivery, State
 
 #: A batch owns the delivery ids from ``batch * STRIDE`` on.
@@ -33,6 +33,8 @@ COUNTED: Final = (
 #: Stored words to states; a look-up is a tenth of what calling the enum costs.
 STATES: Final = {state.value: state for state in State}
 _PAGE: Final = 500
+#: Nothing of these can have reached anybody.
+_UNREACHED: Final = frozenset({State.PENDING, State.REJECTED, State.EXPIRED, State.CANCELLED})
 
 
 def span(batch: int) -> tuple[int, int]:
@@ -56,7 +58,7 @@ class Reading:
         return [self._record(row) for row in self._db.all("alerts", (limit,))]
 
     def _record(self, row: tuple[Any, ...]) -> AlertRecord:
-        ref, body, digest, accepted_at, settled_at, cancelled_at = row
+        ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason = row
         lanes = (
             Lane(channel=channel, kind=kind, content=content_from(content), fallback=fallback)
             for channel, kind, content, fallback in self._db.all("lanes", (ref,))
@@ -68,6 +70,7 @@ class Reading:
             accepted_at=instant(accepted_at),
             settled_at=maybe_instant(settled_at),
             cancelled_at=maybe_instant(cancelled_at),
+            cancel_reason=cancel_reason,
         )
 
     def alert_of_run(self, run_key: str) -> str | None:
@@ -159,6 +162,19 @@ class Reading:
     def posts(self, incident: str, channel: str, address: str) -> Sequence[str]:
         """Return provider ids of an incident's earlier messages to an address, oldest first."""
         return [row[0] for row in self._db.all("posts", (channel, address, incident))]
+
+    def alerts_of(self, incident: str) -> Sequence[AlertRecord]:
+        """Return the alerts of an incident, oldest first."""
+        return [self._record(row) for row in self._db.all("alerts_of", (incident,))]
+
+    def recipients(self, alert_id: str, channel: str, *, reached_only: bool = False) -> Iterator[NewDelivery]:
+        """Stream whom an alert was for on a channel, in order, as rows to plan again."""
+        for batch, name, *_ in self._db.all("batches_of", (alert_id,)):
+            if name != channel:
+                continue
+            for address, recipient, fallback, state in self._db.all("recipients_between", span(batch)):
+                if not (reached_only and STATES[state] in _UNREACHED):
+                    yield NewDelivery(address, recipient, fallback)
 
     def incident_number(self, incident: str) -> int:
         """Return how many alerts an incident has so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alerting.model.alert import Alert
 from alerting.model.delivery import State
@@ -116,6 +116,7 @@ class AlertRecord:
     accepted_at: datetime
     settled_at: datetime | None = None
     cancelled_at: datetime | None = None
+    cancel_reason: str = ""  #: ``cancelled`` by somebody, or ``superseded`` by a newer message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,3 +218,33 @@ class Applied(NamedTuple):
     changed: int
     repeated: int
     orphaned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrenceRow:
+    """One planned time of a drill: ``outcome`` is run (with its alert) or missed.
+
+    ``planned_local`` is ISO local time without a zone. ``due_at`` and ``at`` are microseconds.
+    ``facts`` is what the record must say of it, as it was then: what was expected, who had known,
+    when each step of the decision was taken.
+    """
+
+    drill: str
+    planned_local: str
+    due_at: int
+    at: int
+    outcome: str = "run"
+    detail: str = ""
+    alert: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NoteRow(NamedTuple):
+    """What somebody observed of a drill. ``owner`` and ``due`` are for an action: who does it by when."""
+
+    at: int
+    kind: str
+    text: str
+    by: str
+    owner: str = ""
+    due: str = ""

@@ -144,7 +144,9 @@ class LedgerCopy:
         # A copy on a read-only disk has no log to read, and none can be made there.
         alone = not path.with_name(path.name + "-wal").exists()
         for mode in ("mode=ro", "mode=ro&immutable=1")[: 2 if alone else 1]:
-            raw = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None)
+            raw = sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None
+            )
             try:
                 raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.OperationalError:
@@ -287,7 +289,9 @@ def expected_objects(version: int) -> dict[tuple[str, str], str]:
             if step.number <= version:
                 for statement in step.statements:
                     raw.execute(statement)
-        found = raw.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        found = raw.execute(
+            "SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        )
         return {(kind, name): _squeezed(sql) for kind, name, sql in found}
 
 

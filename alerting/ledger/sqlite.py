@@ -13,6 +13,7 @@ from alerting.clock import Clock
 from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
 from alerting.ledger import statements
 from alerting.ledger.connection import Connection
+from alerting.ledger.drilling import Drilling
 from alerting.ledger.migrate import latest, steps
 from alerting.ledger.place import refuse_network
 from alerting.ledger.receiving import Receiving
@@ -22,7 +23,7 @@ APPLICATION_ID: Final = 0x414C5254
 _PATIENCE: Final = timedelta(seconds=2)
 
 
-class SqliteLedger(Receiving):
+class SqliteLedger(Receiving, Drilling):
     """The ledger port over one SQLite connection, for the thread that opened it."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 _SQL: Final = Path(__file__).with_name("sql")
 _OPENS: Final = "-- name: "
 #: What every store understands; what only one understands is in a file of that store's name.
-_SHARED: Final = ("planning", "lanes", "ending", "reading", "receipts")
+_SHARED: Final = ("planning", "lanes", "ending", "reading", "receipts", "drills")
 
 
 def parse(text: str, where: str) -> dict[str, str]:

@@ -88,12 +88,12 @@ class Working(Planning):
         if fence.epoch != batch.epoch or fence.state != "leased" or fence.cancelled_at:
             return ()
         found = self._db.all("claim_rows", (at, self._db.ids(ids), *span(batch.id)))
-        self._db.many("begin_attempt", [(number, attempt, batch.epoch, at) for number, attempt, _ in found])
+        claimed = {row[0] for row in found}
+        self._db.run("begin_attempts", (batch.epoch, at, self._db.ids(claimed)))
         moves = Moves(batch.id, fence.alert, fence.channel, fence.accepted_at)
-        for reason, rows in Counter(row[2] for row in found).items():
+        for reason, rows in Counter(row[1] for row in found).items():
             moves.add(State.PENDING, reason, State.SENDING, reason, rows=rows)
         moves.write(self._db)
-        claimed = {row[0] for row in found}
         return [number for number in ids if number in claimed]
 
     def hand_over(self, batch: Batch, ids: Sequence[int], *, to: str, priority: int, at: int) -> int:

@@ -76,6 +76,30 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"  #: not known
 
 
+class Evidence(StrEnum):
+    """How well founded what we say is, in words people hear. The certainty of CAP follows from it."""
+
+    UNCONFIRMED = "unconfirmed"  #: a report nobody has checked yet
+    CONFIRMED = "confirmed"  #: seen by somebody we trust
+    PARTLY_WITHDRAWN = "partly-withdrawn"  #: part of what we said is not true
+    UNFOUNDED = "unfounded"  #: checked, and not true
+
+    @property
+    def certainty(self) -> Certainty:
+        """CAP ``certainty`` for this level."""
+        return {
+            Evidence.UNCONFIRMED: Certainty.POSSIBLE,
+            Evidence.CONFIRMED: Certainty.OBSERVED,
+            Evidence.PARTLY_WITHDRAWN: Certainty.POSSIBLE,
+            Evidence.UNFOUNDED: Certainty.UNLIKELY,
+        }[self]
+
+    @property
+    def words(self) -> str:
+        """What a message says: ``UNCONFIRMED``, ``PARTLY WITHDRAWN``."""
+        return self.value.replace("-", " ").upper()
+
+
 class AlertClass(StrEnum):
     """How many people must agree before it goes."""
 
@@ -111,6 +135,7 @@ class Alert:
     run_key: str  #: a repeated command with the same key opens nothing new
     references: tuple[str, ...] = ()
     priority: int = 50
+    evidence: str = ""  #: an ``Evidence`` where somebody gave one
     clock: Mapping[str, str] = field(default_factory=dict)  #: decision clock: name to ISO instant
 
     @property

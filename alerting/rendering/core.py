@@ -26,6 +26,7 @@ class CoreWords:
     number: str = ""
     link: str = ""
     next_update: str = ""
+    evidence: str = ""
     status: Status = Status.ACTUAL
 
     @property
@@ -42,4 +43,5 @@ class CoreWords:
             # Phones and mail readers link a bare name; https:// would only take room.
             "link": self.link.removeprefix("https://").removesuffix("/"),
             "next_update": self.next_update,
+            "evidence": self.evidence,
         }

@@ -94,12 +94,27 @@ def _filled(
         where = f"{template.path}:{block.line}: {block.name}"
         problems.append(Problem(where=where, what="nothing to say with these values", fix="fill it in"))
         return ""
+    text = _weighed(block.name, text, code.names, core)
     if block.name == "subject":
         return _named(text, core) if "source" not in code.names else text
     missing = _missing(code.names, text if block.name != "email_html" else text_of(text), core)
     if not missing:
         return text
     return paragraph(missing) + "\n" + text if block.name == "email_html" else f"{missing}: {text}"
+
+
+def _weighed(name: str, text: str, names: Mapping[str, int], core: CoreWords) -> str:
+    """Return a text that says how sure we are, behind the time, where the author left no place for it."""
+    word = core.evidence
+    if not word or "evidence" in names or word.casefold() in text.casefold():
+        return text
+    if name == "email_html":
+        return f"{paragraph(word, strong=True)}\n{text}"
+    mark = ": " if name == "subject" else f"{core.time}: "
+    head, found, rest = text.partition(mark)
+    if found:
+        return f"{head}{mark}{word}: {rest}"
+    return f"{word}\n\n{text}" if name == "email" else f"{word}: {text}"
 
 
 def _missing(names: Mapping[str, int], text: str, core: CoreWords) -> str:

@@ -13,7 +13,7 @@ from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Sever
 #: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
 BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
 #: Names the core fills; no variable may take one.
-CORE_NAMES: Final = ("source", "time", "number", "link", "next_update")
+CORE_NAMES: Final = ("source", "time", "number", "link", "next_update", "evidence")
 
 
 class ResponseType(StrEnum):

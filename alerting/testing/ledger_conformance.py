@@ -39,6 +39,7 @@ from alerting.testing.builders import (
 )
 from alerting.testing.ledger_answers import LedgerAnswers
 from alerting.testing.ledger_model import LedgerModel
+from alerting.testing.ledger_receipts import LedgerReceipts
 from alerting.testing.ledger_steps import (
     END,
     ID,
@@ -63,7 +64,7 @@ OpenLedger = Callable[[], Ledger]
 MOST: Final = 500
 
 
-class LedgerConformance(LedgerWork, LedgerAnswers):
+class LedgerConformance(LedgerWork, LedgerAnswers, LedgerReceipts):
     """Promises of the port, one a test."""
 
     @pytest.fixture

@@ -125,6 +125,15 @@ async def test_when_nobody_can_tell_a_live_message_is_sent_again_and_marked_a_dr
         assert set(channel.calls.values()) == {1}
 
 
+async def test_a_relay_that_never_answers_gets_each_message_twice_at_most(stage):
+    channel = Scripted("mail", lambda e, n: Unknown(Reason.TIMEOUT))
+    play = stage(channel)
+    play.open(3)
+    await play.play()
+    assert play.counts() == only("unresolved", 3)
+    assert set(channel.calls.values()) == {2}
+
+
 async def test_a_provider_that_cannot_answer_the_look_up_is_asked_again_before_the_message_is(stage):
     def verdict(envelope, nth):
         return CannotTell() if nth == 1 else Absent(certain=True)

@@ -116,6 +116,14 @@ def test_when_nobody_can_tell_a_live_message_goes_again_marked_and_a_drill_does_
     assert drill.state is State.UNRESOLVED
 
 
+def test_a_message_nobody_can_tell_about_is_sent_once_more_and_not_a_third_time():
+    again = a_row(2, state=State.UNCERTAIN, maybe_twice=True)
+    result = settle_verdict(again, CannotTell(), life=LIFE, now=NOW, duplicate=False)
+    assert (result.state, result.maybe_twice) == (State.UNRESOLVED, True)
+    sure = settle_verdict(again, Absent(certain=True), life=LIFE, now=NOW, duplicate=False)
+    assert sure.state is State.PENDING
+
+
 def test_after_the_alerts_life_nothing_is_sent_again():
     assert verdict(CannotTell(), now=LIFE.expires_at).state is State.UNRESOLVED
 

@@ -1,7 +1,7 @@
 """Sending mail: one person a message, or the same message to up to fifty in one transaction.
 
 Message-IDs are the same on every attempt, so that a mailbox which got one mail twice can show it once.
-A mail of its own is called ``<key@domain>``. Mails that share a transaction are copies of one message
+A mail of its own is called ``<key.row@domain>``. Mails that share a transaction are copies of one message
 and share one id, made from the content, the alert's end and the channel: it does not depend on who
 shares with whom, so a person who is tried again, alone or in other company, gets the same id.
 The alert's end is part of it because two drills may use the same words.
@@ -10,21 +10,25 @@ The alert's end is part of it because two drills may use the same words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.base import Capabilities, Check, Envelope, Surroundings
+from alerting.channels.email import naming
 from alerting.channels.email.dial import Dialler, Relay
 from alerting.channels.email.header import wire_mailbox
+from alerting.channels.email.mailbox import collect
 from alerting.channels.email.message import Letterhead, compose, head
 from alerting.channels.email.pool import OVERLAP, Pool
 from alerting.channels.email.probe import probe
+from alerting.channels.email.receipts import read_mail
 from alerting.channels.email.transaction import Transaction
 from alerting.keys import text_digest
 from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Outcome, Reason, Rejected
+from alerting.model.receipt import Receipt
 
 if TYPE_CHECKING:
     from alerting.channels.email.config import SmtpConfig
@@ -58,10 +62,10 @@ class Smtp:
         mailbox = _mailbox(envelope)
         if mailbox is None:
             return _no_mailbox()
-        message_id = f"<{envelope.handle}@{self._settings.domain}>"
+        message_id = naming.message_id(envelope, self._settings.domain)
         first = head(message_id=message_id, to=mailbox, thread=envelope.thread)
         mail = Transaction(
-            sender=self._sender(verp_key(envelope)),
+            sender=self._sender(naming.tag(envelope)),
             recipients=(mailbox,),
             text=first + self._text(envelope),
             message_id=message_id,
@@ -73,6 +77,15 @@ class Smtp:
         """Open a session and name the sender to the relay; send nothing."""
         sender = self._sender("0" * _KEY)
         return await probe(self._dialler, sender=sender, within_s=self._within_s)
+
+    def read_mail(self, raw: bytes) -> Sequence[Receipt]:
+        """Read a bounce, a delivery report or a complaint."""
+        return read_mail(raw, settings=self._settings, at=self._clock.now())
+
+    def collect(self, keep: Callable[[Sequence[Receipt]], None]) -> int:
+        """Read what is new in the mailbox for bounces."""
+        box = self._settings.bounces
+        return collect(box, lambda raw: keep(self.read_mail(raw))) if box is not None else 0
 
     async def aclose(self) -> None:
         """Close every connection; may be called twice."""

@@ -6,7 +6,15 @@ import re
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from alerting.channels.settings import ChannelSettings, Email, SecretField, refused
 
@@ -30,6 +38,29 @@ def _phrase(text: str) -> str:
 
 
 _Host = Annotated[str, AfterValidator(_host)]
+
+
+class BounceBox(BaseModel):
+    """The mailbox that bounces come to, read over IMAP with TLS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: _Host = Field(min_length=1, description="The mail server, like imap.example.edu.")
+    port: int = Field(default=993, ge=1, le=65535, description="The port of IMAP over TLS.")
+    username: str = Field(min_length=1, max_length=320, description="The mailbox's login.")
+    password: SecretField = Field(description="The login's password.")
+    folder: str = Field(
+        default="INBOX", pattern=r"^[A-Za-z0-9 _./-]{1,100}$", description="The folder that is read."
+    )
+    tls: Literal["implicit", "none"] = Field(
+        default="implicit", description="none only for a server on this machine."
+    )
+
+    @model_validator(mode="after")
+    def _stays_private(self) -> Self:
+        if self.tls == "none" and not _is_loopback(self.host):
+            raise refused("the login would cross the network in clear", "write tls: implicit")
+        return self
 
 
 class SmtpConfig(ChannelSettings):
@@ -71,6 +102,7 @@ class SmtpConfig(ChannelSettings):
     batch: int = Field(default=1, ge=1, le=50, description="People who share one transaction.")
     helo_name: _Host = Field(default="", description="Our name to the relay; empty: the from domain.")
     message_id_domain: _Host = Field(default="", description="Empty: the from domain.")
+    bounces: BounceBox | None = Field(default=None, description="Where bounces arrive; read by alert serve.")
 
     @property
     def relay_port(self) -> int:

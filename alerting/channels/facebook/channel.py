@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.channels.base import (
     Absent,
+    Callback,
     CannotTell,
     Capabilities,
     Check,
     Envelope,
+    Forged,
     Found,
+    Reading,
     Surroundings,
     Verdict,
 )
 from alerting.channels.facebook import codes, health
 from alerting.channels.facebook.config import FacebookSettings
+from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Shape, Unit
@@ -63,10 +67,12 @@ class FacebookChannel:
             in_flight=settings.in_flight,
             deadline=timedelta(seconds=settings.deadline_s),
             feeds=(Address(AddressKind.FEED, f"facebook/{settings.page}"),),
-            quarantine=timedelta(seconds=30),
+            quarantine=timedelta(seconds=settings.lookup_after_s),
         )
         self._settings = settings
         self._clock = surroundings.clock
+        self._receipts = FacebookReceipts(settings, surroundings.clock)
+        self.paths: Sequence[str] = self._receipts.paths if surroundings.callback_url else ()
         self._base_url = settings.base_url or surroundings.base_url
         self._hide = (settings.access_token, settings.app_secret)
 
@@ -125,6 +131,10 @@ class FacebookChannel:
         if isinstance(said, Answer) and said.ok and said.document.get("success") is True:
             return Accepted(provider_id)
         return self._refusal(said)
+
+    def read(self, path: str, callback: Callback) -> Reading | Forged:  # noqa: ARG002  # there is one path
+        """Verify and read one of the provider's calls to us."""
+        return self._receipts.read(callback)
 
     async def aclose(self) -> None:
         """Do nothing: a connection lives as long as its call."""

@@ -32,10 +32,18 @@ class FacebookSettings(ChannelSettings):
         default_factory=lambda: Secret(""),
         description="The app's secret; with it every call carries a proof.",
     )
+    verify_token: SecretField | None = Field(
+        default=None,
+        description="The word given to the app's webhook; with app_secret, <public_url>/facebook/webhook is"
+        " answered.",
+    )
     version: str = Field(
         default="v26.0", pattern=r"^v[0-9]{1,2}\.[0-9]$", description="The version of the Graph API."
     )
     in_flight: int = Field(default=4, ge=1, le=16, description="Most calls open at once.")
+    lookup_after_s: float = Field(
+        default=30.0, ge=0, le=600, description="Seconds until the feed can be trusted to show a post."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

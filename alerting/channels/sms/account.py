@@ -50,6 +50,7 @@ class Account:
         self._transport = transport
         self._callback_url = callback_url
         self._built: tuple[Client, Client, Capture] | None = None
+        self._building: asyncio.Task[tuple[Client, Client, Capture]] | None = None
 
     async def ask(self, question: Callable[[Any], Awaitable[Answered]]) -> Answered | Failed:
         """Put one question to the SDK's client, which is given to ``question``.
@@ -86,9 +87,17 @@ class Account:
 
     async def _clients(self) -> tuple[Client, Client, Capture]:
         if self._built is None:
-            # The imports take 0.1 s and more; meanwhile the loop serves the other channels.
-            self._built = await asyncio.to_thread(self._build)
+            # The imports take 0.1 s and more; meanwhile the loop serves the other channels, and all
+            # who come meanwhile wait for the same clients.
+            loop, building = asyncio.get_running_loop(), self._building
+            if building is None or building.get_loop() is not loop:
+                building = self._building = loop.create_task(asyncio.to_thread(self._build))
+            self._built = await asyncio.shield(building)
         return self._built
+
+    async def ready(self) -> None:
+        """Have the SDK imported and its clients built."""
+        await self._clients()
 
     def _build(self) -> tuple[Client, Client, Capture]:
         from alerting.channels.sms.client import Bridge, Capture, sdk

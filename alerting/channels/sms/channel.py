@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from alerting.channels.base import (
+    Callback,
     CannotTell,
     Capabilities,
     Check,
     Envelope,
+    Forged,
+    Reading,
     Surroundings,
     Verdict,
 )
@@ -18,16 +21,17 @@ from alerting.channels.sms.account import Account, Failed
 from alerting.channels.sms.config import TwilioConfig
 from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
 from alerting.channels.sms.outcomes import outcome_of
+from alerting.channels.sms.poll import poll
 from alerting.channels.sms.prepared import PreparedRequest
 from alerting.channels.sms.probe import checks
+from alerting.channels.sms.receipts import STATUS_PATH, TwilioReceipts
 from alerting.channels.sms.transport import Transport
 from alerting.clock import Clock
 from alerting.model.audience import AddressKind
-from alerting.model.message import Shape, Unit
+from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
+from alerting.model.receipt import Receipt
 
-#: Where receipts are posted, under our own public address; ``d`` is the delivery's key.
-STATUS_PATH: Final = "/twilio/status"
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
 _SHORTEST_S: Final = 1
@@ -46,7 +50,10 @@ class TwilioSms:
         self._clock: Clock = surroundings.clock
         self._config = config
         self._cap_s = config.validity_cap_s
-        callback = surroundings.callback_url.rstrip("/") if config.status_callback else ""
+        self._receipts = TwilioReceipts(config, surroundings.clock)
+        reachable = config.status_callback and self._receipts.paths
+        callback = surroundings.callback_url.rstrip("/") if reachable else ""
+        self.paths: Sequence[str] = self._receipts.paths if callback else ()
         self.capabilities = _capabilities(config, receipts=bool(callback))
         self._transport = Transport(deadline=self.capabilities.deadline, in_flight=config.in_flight)
         self._account = Account(
@@ -61,11 +68,27 @@ class TwilioSms:
         """Create one message; Twilio tries no longer than the alert lives."""
         text = envelope.content.text
         prepared = self._prepared.get(text) or await self._prepare(text)
-        left_s = int((envelope.expires_at - self._clock.now()).total_seconds())
-        body = prepared.body(
-            to=envelope.address.value, key=envelope.handle, life_s=max(_SHORTEST_S, min(left_s, self._cap_s))
-        )
+        body = self._body(prepared, envelope)
         return outcome_of(await self._transport.exchange(prepared.target, body), self._clock)
+
+    async def prepare(self, content: Content) -> None:
+        """Have the SDK imported and the content's request made."""
+        if content.text not in self._prepared:
+            await self._prepare(content.text)
+
+    def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
+        """Do what ``send`` does, telling ``done``; False until a first ``send`` has prepared the text."""
+        prepared = self._prepared.get(envelope.content.text)
+        if prepared is None:
+            return False
+        body = self._body(prepared, envelope)
+        self._transport.begin(prepared.target, body, lambda end: done(outcome_of(end, self._clock)))
+        return True
+
+    def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
+        left_s = int((envelope.expires_at - self._clock.now()).total_seconds())
+        life_s = max(_SHORTEST_S, min(left_s, self._cap_s))
+        return prepared.body(to=envelope.address.value, key=envelope.handle, life_s=life_s)
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Look through the recipient's newest messages.
@@ -85,6 +108,14 @@ class TwilioSms:
         )
         return verdict(newest, sought, self._clock.now())
 
+    def read(self, path: str, callback: Callback) -> Reading | Forged:
+        """Verify and read one of Twilio's calls to us."""
+        return self._receipts.read(path, callback)
+
+    async def poll(self, provider_ids: Sequence[str]) -> Sequence[Receipt]:
+        """Ask Twilio how messages stand."""
+        return await poll(self._account, self._receipts, provider_ids)
+
     async def retract(self, provider_id: str) -> Outcome:
         """Cancel a message that has not left Twilio yet."""
         done = await self._account.ask(
@@ -101,6 +132,9 @@ class TwilioSms:
         self._transport.close()
 
     async def _prepare(self, text: str) -> PreparedRequest:
+        await self._account.ready()
+        if kept := self._prepared.get(text):  # by another who waited, too
+            return kept
         prepared = await self._account.prepare(text)
         while len(self._prepared) >= _TEXTS_KEPT:
             del self._prepared[next(iter(self._prepared))]

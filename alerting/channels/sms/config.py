@@ -31,7 +31,8 @@ class TwilioConfig(ChannelSettings):
     """A channel of kind ``sms.twilio``.
 
     The account signs in with ``auth_token``, or with ``api_key`` and ``api_secret``; Twilio signs its
-    receipts with the token in both cases, so reading those needs ``auth_token`` too.
+    receipts with the token in both cases, so reading those needs ``auth_token`` too, or ``webhook_key``
+    where the account signs them with a SharedKey.
 
     ``rate_per_s`` counts segments. It is the sender's, not the account's: 1 for a plain long code, 3 for
     toll-free, 10 outside North America, 100 for a short code, 3.75 to 225 for registered 10DLC.
@@ -63,6 +64,10 @@ class TwilioConfig(ChannelSettings):
     )
     status_callback: bool = Field(
         default=True, description="Ask for receipts, where this program can be reached from outside."
+    )
+    webhook_key: SecretField | None = Field(
+        default=None,
+        description="The secret of a SharedKey; with it every callback must be signed with HMAC-SHA256.",
     )
     risk_check: Literal["enable", "disable"] = Field(
         default="disable", description="Twilio's check for pumped traffic; a burst of alerts looks like it."

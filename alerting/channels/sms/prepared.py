@@ -31,7 +31,9 @@ class PreparedRequest:
 
     def body(self, *, to: str, key: str, life_s: int) -> bytes:
         """Return the form for one recipient; ``life_s`` is how long Twilio may try."""
-        return (self.pattern % {"to": quote_plus(to), "key": key, "life": life_s}).encode()
+        # An E.164 number needs no more than its plus sign encoded; a general look at it costs 3 µs.
+        encoded = "%2B" + to[1:] if to[:1] == "+" and to[1:].isdecimal() and to.isascii() else quote_plus(to)
+        return (self.pattern % {"to": encoded, "key": key, "life": life_s}).encode()
 
 
 def _open(name: str, value: object) -> str:

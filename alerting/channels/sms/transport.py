@@ -31,7 +31,7 @@ from typing import Final
 
 import pycurl
 
-from alerting.channels.sms.wire import Limits, Reply, Target, Wire, authorities
+from alerting.channels.sms.wire import Done, Limits, Reply, Target, Wire, authorities
 from alerting.channels.web_answer import Silence
 
 _IN: Final = select.EPOLLIN
@@ -54,23 +54,33 @@ class Transport:
 
     async def exchange(self, target: Target, body: bytes = b"") -> Reply | Silence:
         """Make one request and return what is known of its answer; never raises for the network."""
-        loop = asyncio.get_running_loop()
-        driver = self._driver
-        if driver is None or driver.loop is not loop:
-            driver = self._open(loop)
-        waiting: asyncio.Future[Reply | Silence] = loop.create_future()
-        wire = driver.start(target, body, waiting)
+        waiting: asyncio.Future[Reply | Silence] = asyncio.get_running_loop().create_future()
+
+        def done(end: Reply | Silence) -> None:
+            if not waiting.done():
+                waiting.set_result(end)
+
+        driver = self._here()
+        wire = driver.start(target, body, done)
         try:
             return await waiting
         except asyncio.CancelledError:
-            driver.abandon(wire, waiting)
+            driver.abandon(wire, done)
             raise
+
+    def begin(self, target: Target, body: bytes, done: Done) -> None:
+        """Make one request and return at once; ``done`` is told its end, later, in this loop."""
+        self._here().start(target, body, done)
 
     def close(self) -> None:
         """End what is under way and give back every socket; may be called twice."""
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()
+
+    def _here(self) -> _Driver:
+        loop, driver = asyncio.get_running_loop(), self._driver
+        return self._open(loop) if driver is None or driver.loop is not loop else driver
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> _Driver:
         self.close()
@@ -100,18 +110,18 @@ class _Driver:
         self._multi.setopt(pycurl.M_MAXCONNECTS, in_flight)
         loop.add_reader(self._epoll.fileno(), self._ready)
 
-    def start(self, target: Target, body: bytes, waiting: asyncio.Future[Reply | Silence]) -> Wire:
+    def start(self, target: Target, body: bytes, done: Done) -> Wire:
         wire = self._free.pop() if self._free else Wire(self._limits)
-        wire.load(target, body, waiting)
+        wire.load(target, body, done)
         self._busy[wire.curl] = wire
         # This asks for a nudge through _time; exchanges started in one turn of the loop share it.
         self._multi.add_handle(wire.curl)
         return wire
 
-    def abandon(self, wire: Wire, waiting: asyncio.Future[Reply | Silence]) -> None:
+    def abandon(self, wire: Wire, done: Done) -> None:
         """Stop an exchange nobody waits for any more, unless the wire has moved on."""
-        if wire.waiting is waiting:
-            self._release(wire.curl).waiting = None
+        if wire.done is done:
+            self._release(wire.curl).done = None
 
     def close(self) -> None:
         self._closed = True

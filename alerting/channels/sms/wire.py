@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -62,6 +61,10 @@ def authorities(environ: Mapping[str, str] = os.environ) -> str:
     return certifi.where()
 
 
+#: Who is told the end of an exchange.
+Done = Callable[[Reply | Silence], None]
+
+
 class Wire:
     """A curl handle that is loaded, run by a multi handle, and read; then loaded again.
 
@@ -71,10 +74,10 @@ class Wire:
     read function and never as POSTFIELDS.
     """
 
-    __slots__ = ("_body", "_chunks", "_lines", "_target", "curl", "waiting")
+    __slots__ = ("_body", "_chunks", "_lines", "_target", "curl", "done")
 
     def __init__(self, limits: Limits) -> None:
-        self.waiting: Future[Reply | Silence] | None = None
+        self.done: Done | None = None
         self._body = BytesIO()
         self._chunks: list[bytes] = []
         self._lines: list[bytes] = []
@@ -97,9 +100,9 @@ class Wire:
         curl.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
 
-    def load(self, target: Target, body: bytes, waiting: Future[Reply | Silence]) -> None:
-        """Make ready for one exchange, whose end ``waiting`` is told."""
-        self.waiting = waiting
+    def load(self, target: Target, body: bytes, done: Done) -> None:
+        """Make ready for one exchange, whose end ``done`` is told."""
+        self.done = done
         self._chunks.clear()
         self._lines.clear()
         if target is not self._target:
@@ -140,6 +143,6 @@ class Wire:
 
     def tell(self, end: Reply | Silence) -> None:
         """Hand the end of the exchange to whoever still waits for it."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(end)
+        done, self.done = self.done, None
+        if done is not None:
+            done(end)

@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.channels.base import (
     Absent,
+    Callback,
     CannotTell,
     Capabilities,
     Check,
     Envelope,
+    Forged,
     Found,
+    Reading,
     Surroundings,
     Verdict,
 )
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.channels.x import codes, health, timeline
 from alerting.channels.x.config import XSettings
+from alerting.channels.x.receipts import XReceipts
 from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
@@ -57,10 +61,12 @@ class XChannel:
             deadline=timedelta(seconds=settings.deadline_s),
             feeds=(Address(AddressKind.FEED, f"x/{settings.account}"),),
             cost_per_unit=settings.cost_per_post,
-            quarantine=timedelta(seconds=10),
+            quarantine=timedelta(seconds=settings.lookup_after_s),
         )
         self._settings = settings
         self._clock = surroundings.clock
+        self._receipts = XReceipts(settings, surroundings.clock)
+        self.paths: Sequence[str] = self._receipts.paths if surroundings.callback_url else ()
         self._base_url = settings.base_url or surroundings.base_url
         self._stand_in = bool(surroundings.base_url)
         self._hide = (
@@ -126,6 +132,10 @@ class XChannel:
             if deleted or (said.status == 404 and said.document):  # noqa: PLR2004
                 return Accepted(provider_id)
         return self._refusal(said)
+
+    def read(self, path: str, callback: Callback) -> Reading | Forged:  # noqa: ARG002  # there is one path
+        """Verify and read one of the provider's calls to us."""
+        return self._receipts.read(callback)
 
     async def aclose(self) -> None:
         """Do nothing: a connection lives as long as its call."""

@@ -24,7 +24,13 @@ class XSettings(ChannelSettings):
     consumer_secret: SecretField = Field(description="The app's API key secret.")
     access_token: SecretField = Field(description="The account's access token.")
     access_token_secret: SecretField = Field(description="The account's access token secret.")
+    webhooks: bool = Field(
+        default=False, description="Take in what people answer: X calls <public_url>/x/webhook."
+    )
     in_flight: int = Field(default=4, ge=1, le=16, description="Most calls open at once.")
+    lookup_after_s: float = Field(
+        default=10.0, ge=0, le=600, description="Seconds until the timeline can be trusted to show a post."
+    )
     cost_per_post: float = Field(
         default=0.015,
         ge=0,

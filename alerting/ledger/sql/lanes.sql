@@ -43,9 +43,6 @@ SELECT batch.alert, batch.channel, batch.epoch, batch.state, alert.accepted_at, 
 FROM batch JOIN alert ON alert.ref = batch.alert
 WHERE batch.id = ?
 
--- name: begin_attempt --
-INSERT INTO attempt (delivery, attempt, epoch, began_at) VALUES (?, ?, ?, ?)
-
 -- name: add_outcome --
 INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

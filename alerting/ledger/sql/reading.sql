@@ -1,10 +1,10 @@
 -- What can be asked.
 
 -- name: alert --
-SELECT ref, body, digest, accepted_at, settled_at, cancelled_at FROM alert WHERE id = ?
+SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert WHERE id = ?
 
 -- name: alerts --
-SELECT ref, body, digest, accepted_at, settled_at, cancelled_at FROM alert ORDER BY ref DESC LIMIT ?
+SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert ORDER BY ref DESC LIMIT ?
 
 -- name: lanes --
 SELECT channel.name, lane.kind, lane.content, lane.fallback
@@ -125,3 +125,9 @@ SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1
 -- name: add_audit --
 INSERT INTO audit (seq, at, monotonic, actor, origin, action, subject, body, prev, hash)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: alerts_of --
+SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert WHERE incident = ? ORDER BY ref
+
+-- name: recipients_between --
+SELECT address, recipient, fallback, state FROM delivery WHERE id BETWEEN ? AND ? ORDER BY id

@@ -3,7 +3,11 @@
 -- name: claim_rows --
 UPDATE delivery SET state = 'sending', attempt = attempt + 1, changed_at = ?
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ? AND state = 'pending'
-RETURNING id, attempt, reason
+RETURNING id, reason
+
+-- name: begin_attempts --
+INSERT INTO attempt (delivery, attempt, epoch, began_at)
+SELECT id, attempt, ?, ? FROM delivery WHERE id IN (SELECT value FROM json_each(?))
 
 -- name: rows_of --
 SELECT id, state, attempt, told, maybe_twice, reason FROM delivery
@@ -13,3 +17,17 @@ WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ?
 SELECT fallback, recipient FROM delivery
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ? AND fallback <> ''
 ORDER BY id
+
+-- name: accept_rows --
+UPDATE delivery SET state = 'accepted', due_at = 0, changed_at = told_of.at, told = 1, decided = 1
+FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
+             json_extract(value, '$[2]') AS at
+      FROM json_each(?)) AS told_of
+WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
+  AND state = 'sending' AND told = 0 AND maybe_twice = 0 AND reason = ''
+
+-- name: add_accepted --
+INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
+SELECT json_extract(value, '$[0]'), 1, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), '', ''
+FROM json_each(?)

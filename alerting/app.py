@@ -1,0 +1,351 @@
+"""The one place where concrete parts meet: configuration, channels, ledger, engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from alerting.clock import Clock
+from alerting.config import Config, load
+from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable, NotAllowed, Problem, UnknownAlert
+from alerting.telemetry import LazyLog, Log
+
+# The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
+if TYPE_CHECKING:
+    from alerting.audience.roster import Roster
+    from alerting.audit.acts import Act
+    from alerting.audit.keeper import Keeper
+    from alerting.broadcast.lane import Rules
+    from alerting.broadcast.plan import Plan
+    from alerting.channels.base import Channel, Surroundings
+    from alerting.ledger.base import LedgerReader
+    from alerting.ledger.lock import RunnerLock
+    from alerting.ledger.rows import Actor
+    from alerting.ledger.sqlite import SqliteLedger
+    from alerting.ledger.writer import GroupWriter
+    from alerting.service.house import House, Wired
+    from alerting.service.planning import Past, Request
+
+_LEDGER = "ledger.db"
+
+
+class App:
+    """A configured program. Building one reads channels.yaml and nothing else.
+
+    ``place`` is where a sandbox listens, None for the providers' own hosts. With a sandbox the
+    ledger lies in a directory of its own, so a rehearsal never touches the real record.
+    ``readers`` holds the open reading connections; programs of one process share it.
+    """
+
+    def __init__(
+        self,
+        config_path: Path,
+        *,
+        clock: Clock,
+        environ: Mapping[str, str],
+        state: Path | None = None,
+        place: Callable[[Path], tuple[str, tuple[str, int]]] | None = None,
+        log: Log | None = None,
+        credentials: bool = True,
+        live: bool | None = True,
+        readers: list[SqliteLedger] | None = None,
+    ) -> None:
+        self._path, self._environ, self._place_of = config_path, environ, place
+        self.credentials, self._live = credentials, live
+        self.clock = clock
+        self.sandbox = place is not None
+        self.config: Config = self._load()
+        self._base = state or Path(environ.get("ALERT_STATE") or self.config.state)
+        self.state = self._base / "sandbox" if self.sandbox else self._base
+        self.log: Log = log or LazyLog(str(self.state / "engine.log"))
+        self._place: tuple[str, tuple[str, int]] | None = None
+        self._house: House | None = None
+        self._readers = [] if readers is None else readers
+
+    def whole(self) -> App:
+        """Return this program with its credentials: what is made for looking must not send.
+
+        Raises:
+            ConfigProblem: they are not here.
+        """
+        if self.credentials:
+            return self
+        return App(
+            self._path,
+            clock=self.clock,
+            environ=self._environ,
+            state=self._base,
+            place=self._place_of,
+            live=self._live,
+            readers=self._readers,
+        )
+
+    def _load(self) -> Config:
+        without = self.sandbox or not self.credentials
+        return load(self._path, environ=self._environ, sandbox=without, live=self._live)
+
+    def reload(self) -> None:
+        """Read channels.yaml again; lanes at work keep the channels they have."""
+        config = self._load()
+        if config.digest != self.config.digest:
+            self.config, self._house = config, None
+
+    # -- the house --------------------------------------------------------------------------------
+
+    def house(self) -> House:
+        """Return the campus with its channels built; nothing is connected yet."""
+        if self._house is None:
+            campus, config = self.config.campus, self.config
+            from alerting.rendering.store import TemplateStore
+            from alerting.service.house import House
+
+            self._house = House(
+                campus=campus.name,
+                source=campus.source,
+                zone=ZoneInfo(campus.time_zone),
+                link=campus.link,
+                channels={wired.name: wired for wired in self._wire()},
+                templates=TemplateStore(config.templates),
+                audiences={name: partial(self._roster, name) for name in config.audiences},
+                default_channels=config.defaults.channels,
+                default_audience=config.defaults.audience,
+            )
+        return self._house
+
+    def _wire(self, only: str = "") -> list[Wired]:
+        from alerting.channels.registry import Registry
+        from alerting.service.house import Wired
+
+        around, registry = self._surroundings(), Registry()
+        return [
+            Wired(
+                name=settings.name,
+                kind=settings.kind,
+                channel=registry.build(settings, around),
+                fallback=settings.fallback,
+                mode=settings.mode,
+            )
+            for settings in self.config.channels
+            if settings.enabled and only in ("", settings.name)
+        ]
+
+    def _surroundings(self) -> Surroundings:
+        from alerting.channels.base import Surroundings
+
+        base_url, smtp = self.place() if self.sandbox else ("", None)
+        return Surroundings(
+            clock=self.clock,
+            campus=self.config.campus.name,
+            base_url=base_url,
+            smtp=smtp,
+            callback_url=self.callback_url,
+        )
+
+    @property
+    def callback_url(self) -> str:
+        """Our address as providers know it; in a sandbox, which calls this machine only, the local one."""
+        reach = self.config.callbacks
+        if reach is None:
+            return ""
+        return reach.local_url if self.sandbox else reach.public_url
+
+    def place(self) -> tuple[str, tuple[str, int]]:
+        """Return where the sandbox listens, starting it when it does not run."""
+        if self._place is None:
+            assert self._place_of is not None
+            self.ready_state()
+            self._place = self._place_of(self.state)
+        return self._place
+
+    def _roster(self, name: str) -> Roster:
+        from alerting.audience.csvfile import CsvAudience
+        from alerting.audience.roster import roster_of
+
+        settings = self.config.audiences[name]
+        region = settings.region or self.config.campus.region
+        source = CsvAudience(settings.csv, region=region, groups=settings.groups)
+        salt = f"{region}|{','.join(sorted(settings.groups))}"
+        self.ready_state()
+        directory = self.state / "audiences"
+        return roster_of(source, name=name, list_path=settings.csv, salt=salt, directory=directory)
+
+    def plan(self, request: Request, *, as_of: datetime) -> Plan:
+        """Return what would be sent; see ``make_plan`` for what it refuses. Any thread may ask."""
+        from alerting.drills.force import beside_drill
+        from alerting.service.planning import make_plan
+        from alerting.service.stopped import without_stopped
+
+        ledger = self.own_reader()
+        try:
+            plan = make_plan(self.house(), request, as_of=as_of, past=self._past(request, ledger))
+            plan = without_stopped(plan, self.house(), ledger)
+            return beside_drill(plan, ledger, at=as_of) if plan.subject.live else plan
+        finally:
+            if ledger is not None:
+                ledger.close()
+
+    def _past(self, request: Request, ledger: LedgerReader | None) -> Past:
+        from alerting.service.incident import past_of, story
+        from alerting.service.planning import Past
+
+        if ledger is None:
+            if request.incident:
+                raise UnknownAlert(f"there is no incident {request.incident}: nothing was sent from here yet")
+            return Past()
+        if request.incident:
+            told = story(ledger, request.incident)
+            return past_of(ledger, told) if request.follows else Past(number=len(told.alerts) + 1)
+        name = request.audience or self.config.defaults.audience
+        return Past(audience_size=ledger.last_audience_size(name) if name else None)
+
+    # -- the engine's parts -----------------------------------------------------------------------
+
+    def channel(self, name: str) -> Channel:
+        """Return a channel by name, built anew: a lane closes its own when it ends.
+
+        One that is not configured any more refuses everything.
+
+        Raises:
+            NotAllowed: this program was started to look, without credentials.
+        """
+        from alerting.channels.absent import AbsentChannel
+
+        if not self.credentials:
+            raise NotAllowed("this command has no credentials to send with")
+        wired = self._wire(only=name)
+        return wired[0].channel if wired else AbsentChannel(name)
+
+    def rules(self, channel: str) -> Rules:
+        """Return how a channel's lane behaves."""
+        from alerting.broadcast.lane import Rules
+        from alerting.broadcast.retry import Policy
+
+        retry = self.config.retry
+        return Rules(
+            policy=Policy(attempts=retry.attempts),
+            fallback_after=retry.fallback_after_s,
+            mode=next((known.mode for known in self.config.channels if known.name == channel), "both"),
+        )
+
+    def flush_log(self) -> None:
+        """Write the events kept so far, and from now on each as it comes."""
+        if isinstance(self.log, LazyLog):
+            self.log.flush()
+
+    def lock(self) -> RunnerLock:
+        """Return the lock of this state directory, not taken yet."""
+        from alerting.ledger.lock import RunnerLock
+
+        self.ready_state()
+        return RunnerLock(self.state)
+
+    def writer(self) -> GroupWriter:
+        """Return the thread that owns the writing connection."""
+        from alerting.ledger.sqlite import SqliteLedger
+        from alerting.ledger.writer import GroupWriter
+
+        return GroupWriter(lambda: SqliteLedger.open(self.state / _LEDGER, clock=self.clock))
+
+    def reader(self) -> LedgerReader | None:
+        """Return a reading connection, or None when nothing was ever recorded here.
+
+        It is good until ``let_go``.
+        """
+        reader = self.own_reader()
+        if reader is not None:
+            self._readers.append(reader)
+        return reader
+
+    def own_reader(self) -> SqliteLedger | None:
+        """Return a reading connection that the caller closes; None when there is no ledger."""
+        from alerting.ledger.sqlite import SqliteLedger
+
+        path = self.state / _LEDGER
+        if not path.exists():
+            return None
+        try:
+            return SqliteLedger.open(path, write=False, clock=self.clock)
+        except (LedgerBusy, LedgerDamaged):
+            raise
+        except LedgerUnavailable as error:
+            # Perhaps of an older version, or its maker died half way: whoever may write mends both.
+            try:
+                self._bring_up()
+            except LedgerUnavailable:
+                raise error from None
+            return SqliteLedger.open(path, write=False, clock=self.clock)
+
+    # -- the audit --------------------------------------------------------------------------------
+
+    def keeper(self) -> Keeper:
+        """Return who seals this record. A rehearsal's checkpoints stay in its own directory."""
+        from alerting.audit.checkpoint import origin_of
+        from alerting.audit.keeper import Keeper
+
+        here, second = self.state / "checkpoints", self.config.checkpoints
+        return Keeper(
+            state=self.state,
+            ledger=self.ledger_path,
+            origin=origin_of(self.config.campus.name) + ("-sandbox" if self.sandbox else ""),
+            places=(here, second) if second and not self.sandbox else (here,),
+        )
+
+    def record(self, *acts: Act, actor: Actor) -> tuple[int, str]:
+        """Write acts into the log, through whoever owns it; return the number and hash of the last."""
+        from alerting.audit.acts import record
+
+        return record(
+            acts, actor=actor, state=self.state, lock=self.lock(), writer=self.writer(), clock=self.clock
+        )
+
+    def afterwards(self, writer: GroupWriter) -> None:
+        """Do what follows an alert: seal and sign what has come to rest, write the feed.
+
+        Called by the process that owns the ledger, in a thread of its own; it never raises.
+        """
+        from alerting.audit.afterwards import afterwards
+
+        afterwards(self, writer)
+
+    def _bring_up(self) -> None:
+        from alerting.ledger.sqlite import SqliteLedger
+
+        with self.lock():
+            SqliteLedger.open(self.state / _LEDGER, clock=self.clock).close()
+
+    def let_go(self) -> None:
+        """Close every reading connection: a process that has one open must not be forked.
+
+        The child would believe to hold the locks of its parent, and the next reader would find nobody
+        there and start the shared index of the log anew under the child's feet.
+        Source: https://www.sqlite.org/howtocorrupt.html, section 2.6.
+        """
+        while self._readers:
+            self._readers.pop().close()
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the record lies."""
+        return self.state / _LEDGER
+
+    def ready_state(self) -> None:
+        """Make the state directory, for this user alone.
+
+        Raises:
+            LedgerUnavailable: it cannot be made.
+        """
+        try:
+            for directory in (self._base, self.state):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise LedgerUnavailable(
+                Problem(
+                    where=str(self.state),
+                    what=f"the state directory cannot be made ({error.strerror})",
+                    fix="give one that can be written: --state DIRECTORY, or `state:` in channels.yaml",
+                )
+            ) from error

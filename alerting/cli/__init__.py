@@ -1,0 +1,82 @@
+"""The ``alert`` command. It starts fast: a command's code is read only when that command is called."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import Any, Final
+
+#: Options that mean the same anywhere on the line, and whether they take a word.
+_ANYWHERE: Final = {"--sandbox": False, "--config": True, "--state": True}
+
+#: Objects more than before, until garbage is looked for (the interpreter's own figure is 700).
+_GARBAGE_AFTER: Final = 100_000
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    # Importing makes objects by the hundred thousand, all of which stay; looking through them again and
+    # again for garbage takes a third of the time that importing does.
+    gc.set_threshold(_GARBAGE_AFTER)
+    try:
+        code = _run(_hoisted(sys.argv[1:]))
+    except KeyboardInterrupt:
+        code = _left()
+    except SystemExit as left:
+        # click turns a pipe that was closed early into code 1; a reader may have had enough.
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        code = _unheard()
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        code = _told(error)
+    sys.exit(int(code or 0))
+
+
+def _run(argv: list[str]) -> Any:
+    from alerting.cli.group import build
+
+    if os.environ.get("_ALERT_COMPLETE") == "complete_bash":
+        from alerting.cli.complete import rejoin
+
+        rejoin(os.environ)
+    return build()(args=argv, prog_name="alert", standalone_mode=False)
+
+
+def _hoisted(argv: list[str]) -> list[str]:
+    """Put options of the whole program first, wherever they were typed."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name = word.split("=", 1)[0]
+        if name not in _ANYWHERE:
+            rest.append(word)
+            continue
+        front.append(word)
+        if _ANYWHERE[name] and "=" not in word:
+            front += [value for value in [next(words, None)] if value is not None]
+    return front + rest
+
+
+def _unheard() -> int:
+    from alerting.cli.face import deafen
+
+    deafen()
+    return 0
+
+
+def _left() -> int:
+    from alerting.errors import Exit
+
+    print("\nLeft. Nothing was sent.", file=sys.stderr)  # noqa: T201
+    return Exit.NOT_CONFIRMED
+
+
+def _told(error: Exception) -> int:
+    from alerting.cli.wrong import tell
+
+    return tell(error)

@@ -1,0 +1,169 @@
+"""From a request to a settled alert: show, confirm, open, watch. Every sending command goes this way."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from alerting.cli.face import Face, deafen, emit, interactive, note, say
+from alerting.cli.words import plural
+from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
+
+if TYPE_CHECKING:
+    from alerting.broadcast.plan import Plan
+    from alerting.service.opening import Opened
+    from alerting.service.planning import Request
+
+#: A preview older than this is shown again before it is sent: its time would be wrong.
+_STALE_S: Final = 120
+
+
+def dispatch(
+    face: Face,
+    request: Request,
+    *,
+    confirm: str = "",
+    wait: bool = True,
+    run_key: str = "",
+    json: bool = False,
+    title: str,
+) -> int:
+    """Send what was asked for, once confirmed; return the exit code.
+
+    Raises:
+        NotConfirmed: nobody repeated the word; nothing was opened.
+        AlertingError: it was refused; nothing was sent.
+    """
+    from alerting.cli.follow import follow
+    from alerting.cli.launch import LeftEarly, launch
+    from alerting.runner import Order
+
+    try:
+        plan = _confirmed(face, request, confirm, json=json)
+    except KeyboardInterrupt:
+        raise NotConfirmed("left; nothing was sent") from None
+    opened: Opened | None = None
+    order = Order(
+        request=request,
+        as_of=plan.as_of,
+        digest=plan.digest,
+        actor=face.actor,
+        run_key=run_key or uuid4().hex,
+    )
+    try:
+        opened = launch(face.app, order, plan)
+        _accepted(opened, run_key=run_key, json=json)
+        if wait:
+            return follow(face.app, opened.alert_id, json=json, title=title)
+        _left(opened, json=json)
+    except LeftEarly as early:
+        _left(early.opened, json=json)
+    except KeyboardInterrupt:
+        _left(opened, json=json)
+    except BrokenPipeError:
+        deafen()
+    return Exit.RUNNING
+
+
+def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Plan:
+    plan = face.app.plan(request, as_of=face.app.clock.now())
+    if not (plan.subject.live or request.follows):
+        raise NotAllowed(_practice(plan))
+    if not json:
+        show(plan, json=False)
+    _confirm(plan, confirm)
+    if (face.app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
+        return plan
+    plan = face.app.plan(request, as_of=face.app.clock.now())
+    show(plan, json=False)
+    note("The preview was older than two minutes, so its time changed. Look again.")
+    _confirm(plan, confirm)
+    return plan
+
+
+def _practice(plan: Plan) -> Problem:
+    return Problem(
+        where=plan.subject.template,
+        what="this template is for practice, and `alert send` sends real alerts only; nothing was sent",
+        fix="put it into drills.yaml and run it with: alert drill run NAME",
+    )
+
+
+def _accepted(opened: Opened, *, run_key: str, json: bool) -> None:
+    if opened.joined:
+        note(
+            f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
+            " Nobody is told twice."
+        )
+    elif opened.again and run_key:
+        note(f"This run key has sent {opened.alert_id} before; nothing is sent twice.")
+    if not json:
+        say(f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching.")
+
+
+def _left(opened: Opened | None, *, json: bool) -> None:
+    """Say what an alert is called that is left alone now; or that nobody knows whether there is one."""
+    if opened is None:
+        note("Left before it was known whether the alert was accepted: `alert status` tells.")
+    elif json:
+        emit("accepted", alert=opened.alert_id, again=opened.again)
+    else:
+        say(f"{opened.alert_id} is being sent. Follow it with: alert status {opened.alert_id} --follow")
+
+
+def show(plan: Plan, *, json: bool) -> None:
+    """Print every text as it will be sent, the counts and what to know before confirming."""
+    from alerting.cli import preview as shown
+
+    if json:
+        emit("preview", **shown.as_json(plan))
+        return
+    from alerting.cli.screen import heading
+
+    first, *rest = shown.lines(plan)
+    heading(first, live=plan.subject.live)
+    for line in rest:
+        say(line)
+
+
+def _confirm(plan: Plan, given: str) -> None:
+    """Have the officer repeat what they are about to do.
+
+    Raises:
+        NotConfirmed: they did not; nothing was opened.
+    """
+    word = plan.subject.confirm_word
+    people = plural(plan.deliveries, "message")
+    names = ", ".join(lane.channel for lane in plan.lanes if not lane.fallback_only)
+    if given:
+        if _same(given, word):
+            return
+        raise NotConfirmed(
+            Problem(
+                where="--confirm",
+                what=f"{given!r} is not {word!r}; nothing was sent",
+                fix=f'--confirm "{word}"',
+            )
+        )
+    if not interactive():
+        raise NotConfirmed(
+            Problem(
+                where="",
+                what="nobody is at the terminal to confirm; nothing was sent",
+                fix=f'--confirm "{word}"',
+            )
+        )
+    kind = (
+        "SEND THIS FOR REAL"
+        if plan.subject.live
+        else f"{plan.subject.status} only: send the practice message"
+    )
+    sys.stderr.write(f"{kind}: {people} on {names}.\nType {word} to send (Ctrl-C: nothing is sent): ")
+    sys.stderr.flush()
+    if not _same(sys.stdin.readline(), word):
+        raise NotConfirmed("that was not the word; nothing was sent")
+
+
+def _same(given: str, word: str) -> bool:
+    return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()

@@ -1,0 +1,143 @@
+"""What every command shares: the program it speaks to, and how it speaks to people and to scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.cli.words import clean
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.ledger.rows import Actor
+    from alerting.ledger.sqlite import SqliteLedger
+
+#: Version of every ``--json`` shape; raised when a field changes its meaning or goes away.
+JSON_VERSION: Final = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Face:
+    """One run of the command line. ``app`` is built when a command first asks for it."""
+
+    config: Path
+    state: Path | None
+    sandbox: bool
+    _app: App | None = field(default=None)
+    _view: App | None = field(default=None)
+    _readers: list[SqliteLedger] = field(default_factory=list)
+
+    @property
+    def app(self) -> App:
+        """The configured program, with what it needs to send.
+
+        Raises:
+            ConfigProblem: channels.yaml cannot be used; every reason at once.
+        """
+        if self._app is None:
+            self._app = self._build(credentials=True)
+        return self._app
+
+    @property
+    def view(self) -> App:
+        """The program for looking and stopping: whoever is on call needs no tokens for that.
+
+        Raises:
+            ConfigProblem: channels.yaml cannot be used, for other reasons than credentials.
+        """
+        if self._app is not None:
+            return self._app
+        if self._view is None:
+            self._view = self._build(credentials=False)
+        return self._view
+
+    @property
+    def everything(self) -> App:
+        """The program with the channels for alerts and for drills; only alerts' where drills' lack tokens.
+
+        Raises:
+            ConfigProblem: channels.yaml cannot be used; every reason at once.
+        """
+        from alerting.errors import ConfigProblem
+
+        try:
+            return self._build(credentials=True, live=None)
+        except ConfigProblem:
+            return self.app
+
+    def _build(self, *, credentials: bool, live: bool | None = True) -> App:
+        from alerting.app import App
+        from alerting.clock import SystemClock
+
+        place = None
+        if self.sandbox:
+            from alerting.cli.place import sandbox_place
+
+            place = sandbox_place
+        return App(
+            self.config,
+            clock=SystemClock(),
+            environ=os.environ,
+            state=self.state,
+            place=place,
+            credentials=credentials or self.sandbox,
+            live=live,
+            readers=self._readers,
+        )
+
+    @property
+    def actor(self) -> Actor:
+        """Who is at the keyboard, and where, as the audit records it."""
+        import getpass
+        import socket
+
+        from alerting.ledger.rows import Actor
+
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"uid {os.getuid()}"
+        terminal = os.ttyname(sys.stdin.fileno()) if _tty(sys.stdin) else "no terminal"
+        return Actor(name=name, origin=f"{socket.gethostname()} {terminal}")
+
+
+def say(text: str = "") -> None:
+    """Print a line for people, made harmless; at once, for a pipe may be watched too."""
+    print(clean(text), flush=True)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Print a line that is not the command's result: to stderr."""
+    print(clean(text), file=sys.stderr)  # noqa: T201
+
+
+def emit(kind: str, **fields: Any) -> None:
+    """Print one JSON object for scripts: ``{"v": 1, "kind": …}``."""
+    told = {"v": JSON_VERSION, "kind": kind, **fields}
+    print(json.dumps(told, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+
+
+def deafen() -> None:
+    """Let stdout lead nowhere: whoever read it has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def colourful() -> bool:
+    """Whether stdout is a terminal that wants colour (NO_COLOR, TERM=dumb say no)."""
+    return _tty(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def interactive() -> bool:
+    """Whether somebody can be asked."""
+    return _tty(sys.stdin) and _tty(sys.stderr)
+
+
+def _tty(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False

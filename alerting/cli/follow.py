@@ -1,0 +1,133 @@
+"""Watching an alert: live progress until it is settled, and the final word with its exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.broadcast.report import Report, report
+from alerting.cli import standing
+from alerting.cli.face import colourful, deafen, emit, note, say
+from alerting.errors import ConfigProblem, LedgerUnavailable
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.ledger.base import LedgerReader
+
+_LOOK_S: Final = 0.2
+_PLAIN_S: Final = 1.0
+#: A sender that died is started again this often before the watcher gives up.
+_RESTARTS: Final = 3
+_GRACE_S: Final = 1.0
+
+
+def follow(app: App, alert_id: str, *, json: bool, title: str) -> int:
+    """Watch until settled; return the exit code. Ctrl-C stops watching and nothing else."""
+    try:
+        return _told(app, alert_id, json=json, title=title)
+    except BrokenPipeError:
+        deafen()
+        return standing.read(app, alert_id).exit
+
+
+def _told(app: App, alert_id: str, *, json: bool, title: str) -> int:
+    try:
+        last = _watch(app, alert_id, quiet=json)
+    except KeyboardInterrupt:
+        note(f"\nStill sending. Follow it with: alert status {alert_id} --follow")
+        last = standing.read(app, alert_id)
+    if json:
+        emit(title, **standing.as_json(last))
+    else:
+        for line in standing.lines(last):
+            say(line)
+    return last.exit
+
+
+def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:
+    with_screen: Callable[[Report], None] | None = None
+    screen: Any = None
+    if not quiet and colourful():
+        from alerting.cli.live import LiveScreen
+
+        screen = LiveScreen()
+        with_screen = screen.show
+    elif not quiet:
+        with_screen = _Plain().show
+    try:
+        return _until_settled(app, alert_id, with_screen)
+    finally:
+        if screen:
+            screen.close()
+
+
+def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | None) -> Report:
+    ledger = _reader(app)
+    alone_since: float | None = None
+    restarts = 0
+    while True:
+        current = _standing(app, ledger, alert_id)
+        if show:
+            show(current)
+        alone_since = _alone_since(app, alone_since)
+        # The end is stamped a moment after the last delivery came to rest.
+        if current.settled and (current.record.settled_at or alone_since):
+            return current
+        if alone_since and time.monotonic() - alone_since > _GRACE_S:
+            if restarts == _RESTARTS:
+                note(f"The sender ended {_RESTARTS + 1} times; see {app.state / 'sender.log'}")
+                return current
+            if not _restarted(app):
+                return current
+            ledger = _reader(app)
+            restarts, alone_since = restarts + 1, None
+        time.sleep(_LOOK_S)
+
+
+def _reader(app: App) -> LedgerReader:
+    ledger = app.reader()
+    if ledger is None:
+        raise LedgerUnavailable(f"{app.ledger_path}: the ledger is gone")
+    return ledger
+
+
+def _standing(app: App, ledger: LedgerReader, alert_id: str) -> Report:
+    record = ledger.alert(alert_id)
+    if record is None:
+        raise LedgerUnavailable(f"{app.ledger_path}: {alert_id} is not in it any more")
+    return report(ledger, record, at=app.clock.now())
+
+
+def _alone_since(app: App, before: float | None) -> float | None:
+    """Since when nobody has been sending; None while somebody is."""
+    return None if app.lock().held_by() else before or time.monotonic()
+
+
+def _restarted(app: App) -> bool:
+    """Start another sender; False where the credentials for that are not."""
+    from alerting.cli.launch import resume
+
+    try:
+        resume(app)
+    except ConfigProblem:
+        note("The sender ended early: run `alert resume` where the credentials are.")
+        return False
+    note("The sender ended early; going on with what is left.")
+    return True
+
+
+class _Plain:
+    """Progress for pipes and logs: a line when something moved, at most one a second."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._at = float("-inf")
+
+    def show(self, current: Report) -> None:
+        """Print one line if it says something new."""
+        line = standing.progress(current)
+        now = time.monotonic()
+        if line != self._last and (now - self._at >= _PLAIN_S or current.settled):
+            self._last, self._at = line, now
+            say(line)

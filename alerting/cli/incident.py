@@ -1,0 +1,237 @@
+"""``alert update``, ``all-clear``, ``correct``, ``recall`` and ``close``: the life of an incident."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from alerting.cli import complete
+from alerting.cli.face import Face, emit, note, say
+from alerting.cli.group import single
+from alerting.cli.send import values_of
+from alerting.cli.words import plural, span
+from alerting.keys import normal_id
+
+Id = Annotated[str, typer.Argument(help="Incident, or any alert of it.", autocompletion=complete.alerts)]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("-v", "--value", help="name=value; what the first alert said is known."),
+]
+Template = Annotated[
+    str, typer.Option("--template", help="Another template.", autocompletion=complete.templates)
+]
+Joined = Annotated[bool, typer.Option("--joined", help="Also to people who are on the list only since.")]
+Confirm = Annotated[str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Watch until settled, or leave at once.")]
+Evidence = Annotated[
+    str, typer.Option("--evidence", help="unconfirmed, confirmed, partly-withdrawn or unfounded.")
+]
+Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
+RunKey = Annotated[str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+
+
+def update(
+    ctx: typer.Context,
+    incident: Id,
+    value: Values = None,
+    template: Template = "",
+    joined: Joined = False,
+    evidence: Evidence = "",
+    next_minutes: Next = 15,
+    confirm: Confirm = "",
+    wait: Wait = True,
+    run_key: RunKey = "",
+    json: Json = False,
+) -> None:
+    """Tell the same people, on the same channels, what is new; unsent older copies are dropped."""
+    _follow(
+        ctx, "update", incident, value, template, joined, evidence, next_minutes, confirm, wait, run_key, json
+    )
+
+
+def all_clear(
+    ctx: typer.Context,
+    incident: Id,
+    value: Values = None,
+    template: Template = "",
+    joined: Joined = False,
+    evidence: Evidence = "",
+    next_minutes: Next = 15,
+    confirm: Confirm = "",
+    wait: Wait = True,
+    run_key: RunKey = "",
+    json: Json = False,
+) -> None:
+    """Tell the same people that the danger is over, and close the incident."""
+    _follow(
+        ctx,
+        "all-clear",
+        incident,
+        value,
+        template,
+        joined,
+        evidence,
+        next_minutes,
+        confirm,
+        wait,
+        run_key,
+        json,
+    )
+
+
+def correct(
+    ctx: typer.Context,
+    incident: Id,
+    value: Values = None,
+    template: Template = "",
+    joined: Joined = False,
+    evidence: Evidence = "",
+    next_minutes: Next = 15,
+    confirm: Confirm = "",
+    wait: Wait = True,
+    run_key: RunKey = "",
+    json: Json = False,
+) -> None:
+    """Tell the same people that the report was false (or `--template correction`: what is right)."""
+    _follow(
+        ctx,
+        "correct",
+        incident,
+        value,
+        template,
+        joined,
+        evidence,
+        next_minutes,
+        confirm,
+        wait,
+        run_key,
+        json,
+    )
+
+
+def _follow(
+    ctx: typer.Context,
+    verb: str,
+    incident: str,
+    value: list[str] | None,
+    template: str,
+    joined: bool,  # noqa: FBT001 - handed on as given
+    evidence: str,
+    next_minutes: int,
+    confirm: str,
+    wait: bool,  # noqa: FBT001
+    run_key: str,
+    json: bool,  # noqa: FBT001
+) -> None:
+    from alerting.cli.dispatch import dispatch
+
+    face: Face = ctx.obj
+    request = _request(
+        face, verb, incident, value, template, joined=joined, evidence=evidence, next_minutes=next_minutes
+    )
+    raise typer.Exit(
+        dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title=verb)
+    )
+
+
+def _request(
+    face: Face, verb: str, incident: str, value: list[str] | None, template: str, **wanted: Any
+) -> Any:
+    from alerting.service.incident import Follow, follow_up
+
+    follow = {
+        "update": Follow.UPDATE,
+        "all-clear": Follow.ALL_CLEAR,
+        "correct": Follow.CORRECT,
+        "recall": Follow.RECALL,
+    }[verb]
+    told = _story(face, incident)
+    return follow_up(
+        face.app.house(), told, follow, template=template, values=values_of(value or []), **wanted
+    )
+
+
+def _story(face: Face, incident: str) -> Any:
+    from alerting.errors import UnknownAlert
+    from alerting.service.incident import story
+
+    ledger = face.app.reader()
+    if ledger is None:
+        raise UnknownAlert(f"there is no incident {normal_id(incident)}: nothing was sent from here yet")
+    return story(ledger, normal_id(incident))
+
+
+def recall(
+    ctx: typer.Context,
+    incident: Id,
+    value: Values = None,
+    template: Template = "",
+    delete_posts: Annotated[
+        bool, typer.Option("--delete-posts", help="Delete the wrong posts too, after the correction is out.")
+    ] = False,
+    confirm: Confirm = "",
+    wait: Wait = True,
+    run_key: RunKey = "",
+    json: Json = False,
+) -> None:
+    """Undo a wrong alert: stop what has not left, cancel what providers queue, tell those it reached."""
+    from alerting.cli.dispatch import dispatch
+    from alerting.cli.retract import retract
+
+    face: Face = ctx.obj
+    decided_at = face.app.clock.now()
+    told = _story(face, incident)
+    request = _request(face, "recall", incident, value, template)
+    code = dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="recall")
+    done = retract(face.app, told, delete_posts=delete_posts)
+    if json:
+        emit("recalled", incident=told.id, **done.as_json())
+    else:
+        say(
+            f"Providers took back {plural(done.taken_back, 'queued message')}"
+            f" of {done.asked:,} asked about; {plural(done.deleted, 'post')} deleted."
+        )
+        _times(face, told.id, decided_at)
+    raise typer.Exit(code)
+
+
+def _times(face: Face, incident: str, decided_at: Any) -> None:
+    """Say how long it took from the decision to the first corrected post, and to 95 %."""
+    from alerting.service.incident import story
+
+    ledger = face.app.reader()
+    assert ledger is not None
+    last = story(ledger, incident).alerts[-1]
+    lead = (last.accepted_at - decided_at).total_seconds()
+    times = {tally.channel: tally.times for tally in ledger.tally(last.alert.id)}
+    firsts = [lead + found["first"] for found in times.values() if "first" in found]
+    most = [lead + found["95"] for found in times.values() if "95" in found]
+    if firsts and most:
+        say(f"From decision to first correction {span(min(firsts))}, to 95 % {span(max(most))}.")
+
+
+def close(
+    ctx: typer.Context,
+    incident: Id,
+    reason: Annotated[str, typer.Option("--reason", help="Why no all clear is needed.")],
+    json: Json = False,
+) -> None:
+    """Close an incident without an all clear, for a written reason."""
+    from alerting.cli.acting import act
+
+    face: Face = ctx.obj
+    told = _story(face, incident)
+    act(face, "close", {"incident": told.id, "reason": reason})
+    if json:
+        emit("closed", incident=told.id)
+    else:
+        say(f"{told.id} is closed: {' '.join(reason.split())}")
+        note("Nobody was told. If people still wait, send an all clear to them.")
+
+
+def commands(name: str) -> typer.Typer:
+    """Return one of this room's commands."""
+    room = {"update": update, "all-clear": all_clear, "correct": correct, "recall": recall, "close": close}
+    return single(name, room[name])

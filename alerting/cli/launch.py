@@ -1,0 +1,228 @@
+"""Starting the process that sends, apart from the one that watches.
+
+The sender is a child in a session of its own: Ctrl-C, a closed terminal or a lost connection end
+only the watching. The child tells its parent over a pipe as soon as the alert is durable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.engine.control import Unanswered, ask
+from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
+from alerting.runner import Order, Runner, raise_refusal, refusal
+from alerting.service.opening import Opened
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.broadcast.plan import Plan
+
+_ANSWER_S: Final = 30.0
+#: An owner that is just starting or ending does not answer; it is over in much less than this.
+_HANDOVER_S: Final = 5.0
+_PAUSE_S: Final = 0.05
+_CRASHED: Final = 70
+#: What a terminal sends to everything in front of it, when a key is pressed or it is closed.
+_FROM_TERMINAL: Final = (signal.SIGINT, signal.SIGHUP)
+
+
+class LeftEarly(Exception):
+    """The officer pressed Ctrl-C after the alert was handed over; ``opened`` is None while unknown."""
+
+    def __init__(self, opened: Opened | None) -> None:
+        super().__init__()
+        self.opened = opened
+
+
+def launch(app: App, order: Order, plan: Plan) -> Opened:
+    """Open an alert and leave it to a sender; return once it is durable.
+
+    Raises:
+        AlertingError: it was refused, or cannot be made durable; nothing was sent.
+        LeftEarly: somebody pressed Ctrl-C meanwhile, too late to stop it.
+    """
+    told, left = _in_child(app, order, plan)
+    if told is None:
+        raise LeftEarly(None)
+    raise_refusal(told)
+    opened = Opened(**{name: told[name] for name in ("alert_id", "planned", "again", "joined")})
+    if left:
+        raise LeftEarly(opened)
+    return opened
+
+
+def resume(app: App) -> bool:
+    """Start a sender for whatever the ledger still holds; False when one is at work already.
+
+    Reading connections of ``app`` are closed.
+
+    Raises:
+        ConfigProblem: the credentials are not here.
+    """
+    if app.lock().held_by():
+        return False
+    told, left = _in_child(app.whole(), None, None)
+    if left:
+        raise KeyboardInterrupt
+    raise_refusal(told or {"ok": True})
+    return True
+
+
+def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[str, Any] | None, bool]:
+    """Return what the child told, None when nobody waited for it, and whether Ctrl-C was pressed."""
+    app.ready_state()
+    app.let_go()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
+    if os.fork() == 0:
+        os.close(reading)
+        _child(app, order, plan, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        line, left = _heard(pipe, before)
+    if line is None:
+        return None, left
+    if not line:
+        raise LedgerUnavailable(
+            Problem(
+                where=str(app.state),
+                what="the sending process ended before the alert was durable; nothing was sent",
+                fix=f"see {app.state / 'sender.log'}",
+            )
+        )
+    return dict(json.loads(line)), left
+
+
+def _heard(pipe: BufferedReader, before: set[int | signal.Signals]) -> tuple[bytes | None, bool]:
+    """Wait for the child's word. The first Ctrl-C comes too late to stop it, so the wait goes on."""
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pipe.readline(), False
+    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            return pipe.readline(), True
+        return None, True
+
+
+def _child(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
+    """Be the sender, and never return."""
+    code = _CRASHED
+    try:
+        _detach()
+        _redirect(app.state)
+        code = _serve(app, order, plan, pipe)
+    except OSError as error:
+        where, what = error.filename or app.state, error.strerror or str(error)
+        _tell(pipe, refusal(LedgerUnavailable(Problem(where=str(where), what=what))))
+        _log_failure(app, error)
+    except BaseException as error:  # noqa: BLE001 - nothing may climb back into the parent's code
+        _log_failure(app, error)
+    finally:
+        os._exit(code)
+
+
+def _serve(app: App, order: Order | None, plan: Plan | None, pipe: int) -> int:
+    if order is None:
+        _tell(pipe, {"ok": True})
+    try:
+        _own_or_hand_over(app, order, plan, pipe)
+    except LedgerBusy as busy:
+        _tell(pipe, refusal(busy))
+        return int(busy.exit_code)
+    except (AlertingError, ConfigProblem) as error:
+        event = "ledger.failed" if isinstance(error, LedgerUnavailable) else "alert.refused"
+        app.log.warning(event, error=str(error))
+        app.flush_log()
+        _tell(pipe, refusal(error))
+        return int(error.exit_code)
+    return 0
+
+
+def _own_or_hand_over(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
+    """Own the ledger, or find the process that does; until one of both succeeds.
+
+    Raises:
+        LedgerBusy: neither, for a while.
+        AlertingError: the order was refused, or the ledger failed.
+    """
+
+    def announce(opened: Opened) -> None:
+        _tell(pipe, {"ok": True, **asdict(opened)})
+
+    until = time.monotonic() + _HANDOVER_S
+    while True:
+        try:
+            Runner(app=app, state=app.state, clock=app.clock).run(order, announce=announce, plan=plan)
+        except LedgerBusy as busy:
+            if order is None:
+                raise
+            try:
+                _tell(pipe, ask(app.state, order.to_json(), timeout=_ANSWER_S))
+            except LedgerBusy as silent:
+                # The same run key makes a repeat harmless, whether or not the order was carried out.
+                if time.monotonic() > until:
+                    raise _given_up(order, busy, silent) from busy
+                time.sleep(_PAUSE_S)
+                continue
+        return
+
+
+def _given_up(order: Order, busy: LedgerBusy, silent: LedgerBusy) -> LedgerBusy:
+    if not isinstance(silent, Unanswered):
+        return busy
+    [problem] = silent.problems
+    return LedgerBusy(
+        Problem(
+            where=problem.where,
+            what=f"{problem.what}; it may still open this alert",
+            fix=f"look at `alert status`; a repeat with --run-key {order.run_key} sends nothing twice",
+        )
+    )
+
+
+def _tell(pipe: int, told: dict[str, Any]) -> bool:
+    try:
+        os.write(pipe, json.dumps(told).encode() + b"\n")
+    except OSError:
+        return False  # the watcher left; the sender goes on
+    return True
+
+
+def _detach() -> None:
+    """Leave the terminal. What it sent before this moment is forgotten, for it was too late.
+
+    What is written from here on is for this user alone.
+    """
+    os.setsid()
+    os.umask(0o077)
+    for number in _FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
+
+
+def _redirect(state: Path) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    log = os.open(state / "sender.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+
+
+def _log_failure(app: App, error: BaseException) -> None:
+    import traceback
+
+    with suppress(OSError), (app.state / "sender.log").open("a", encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(type(error), error, error.__traceback__)))

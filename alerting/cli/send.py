@@ -1,0 +1,124 @@
+"""``alert send`` and ``alert preview``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from alerting.cli import complete
+from alerting.cli.face import Face
+from alerting.cli.group import single
+from alerting.errors import Problem, UsageProblem
+
+#: A preview older than this is shown again before it is sent: its time would be wrong.
+_STALE_S: Final = 120
+
+Template = Annotated[
+    str, typer.Argument(help="Template, for example `gas-leak`.", autocompletion=complete.templates)
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("-v", "--value", help="name=value for the template.", autocompletion=complete.variables),
+]
+To = Annotated[str, typer.Option("--to", help="Audience.", autocompletion=complete.audiences)]
+Channels = Annotated[
+    str, typer.Option("--channels", help="Channels, comma between.", autocompletion=complete.channels)
+]
+Incident = Annotated[
+    str, typer.Option("--incident", help="Incident this belongs to.", autocompletion=complete.alerts)
+]
+Evidence = Annotated[
+    str, typer.Option("--evidence", help="unconfirmed, confirmed, partly-withdrawn or unfounded.")
+]
+Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+
+
+def preview(
+    ctx: typer.Context,
+    template: Template,
+    value: Values = None,
+    to: To = "",
+    channels: Channels = "",
+    incident: Incident = "",
+    evidence: Evidence = "",
+    next_minutes: Next = 15,
+    json: Json = False,
+) -> None:
+    """Show what `alert send` would send, and to how many. Nothing is opened."""
+    face: Face = ctx.obj
+    from alerting.cli.dispatch import show
+
+    request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
+    show(face.app.plan(request, as_of=face.app.clock.now()), json=json)
+
+
+def send(
+    ctx: typer.Context,
+    template: Template,
+    value: Values = None,
+    to: To = "",
+    channels: Channels = "",
+    incident: Incident = "",
+    evidence: Evidence = "",
+    next_minutes: Next = 15,
+    confirm: Annotated[
+        str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Watch until it is settled, or leave at once.")
+    ] = True,
+    run_key: Annotated[
+        str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Send an alert: show every text as it will be sent, ask for the place, then send and watch."""
+    from alerting.cli.dispatch import dispatch
+
+    face: Face = ctx.obj
+    request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
+    raise typer.Exit(
+        dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="send")
+    )
+
+
+def _request(
+    template: str, value: list[str] | None, to: str, channels: str, incident: str, **wanted: Any
+) -> Any:
+    from alerting.keys import normal_id
+    from alerting.service.planning import Request
+
+    return Request(
+        template=template,
+        values=values_of(value or []),
+        audience=to,
+        channels=tuple(word for part in channels.split(",") if (word := part.strip())),
+        incident=normal_id(incident) if incident else "",
+        **wanted,
+    )
+
+
+def values_of(pairs: list[str]) -> dict[str, str]:
+    """Read name=value pairs; all that are wrong are told at once."""
+    values: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            problems.append(
+                Problem(where="-v", what=f"{pair!r} has no name", fix='write -v place="Baker Hall"')
+            )
+        elif name in values:
+            problems.append(Problem(where=f"-v {name}", what="given twice", fix="give it once"))
+        values[name] = text.strip()
+    if problems:
+        raise UsageProblem(*problems)
+    return values
+
+
+def commands(name: str) -> typer.Typer:
+    """Return one of this room's commands."""
+    return single(name, {"send": send, "preview": preview}[name])

@@ -1,0 +1,119 @@
+"""``alert serve``: own the ledger, run the schedule, send, and take in what providers tell later."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from alerting.cli.face import Face, emit, note, say
+from alerting.cli.group import single
+from alerting.errors import LedgerBusy
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.ledger.writer import GroupWriter
+
+_LOOK_S: Final = 0.2
+
+
+def serve(
+    ctx: typer.Context,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object for scripts, once it listens.")
+    ] = False,
+) -> None:
+    """Run the schedule, take in receipts and replies, and send. Other commands hand over to it."""
+    face: Face = ctx.obj
+    app = face.everything
+    reach = app.config.callbacks
+    calls = [f"{app.callback_url}{path}" for path in _paths(app)] if reach else []
+    if json:
+        emit("serving", host=reach.host if reach else None, port=reach.port if reach else None, calls=calls)
+    elif reach:
+        say(f"Listening on {reach.host}:{reach.port}; providers call")
+        for call in calls:
+            say(f"  {call}")
+    else:
+        say("Running the schedule and sending. Without a callbacks section no provider can call:")
+        say("  add `callbacks: {public_url: https://…}`, or ask with `alert status ID --refresh`.")
+    _until_stopped(app, (reach.host, reach.port) if reach else None)
+    if not json:
+        say("Stopped. Nothing that was acknowledged is lost.")
+
+
+def _paths(app: App) -> list[str]:
+    from alerting.web.callbacks import readers_of
+
+    paths = sorted(readers_of(wired.channel for wired in app.house().channels.values()))
+    if not paths:
+        note("No channel has what it needs to read callbacks; see docs/receipts.md")
+    return paths
+
+
+def _until_stopped(app: App, listen: tuple[str, int] | None) -> None:
+    """Run; while a command is still sending by itself, wait for it to end and then take over."""
+    from alerting.runner import Runner
+
+    @asynccontextmanager
+    async def beside(writer: GroupWriter) -> AsyncIterator[None]:
+        from alerting.scheduler import scheduling
+
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(scheduling(app, writer))
+            if listen:
+                await stack.enter_async_context(_callbacks(app, writer, listen))
+            else:
+                notify("READY=1")
+            yield
+
+    runner = Runner(app=app, state=app.state, clock=app.clock, beside=beside)
+    told = False
+    while True:
+        try:
+            runner.run(None, forever=True)
+        except LedgerBusy as busy:
+            if not told:
+                note(f"{busy}. It takes over when that ends.")
+                told = True
+            time.sleep(_LOOK_S)
+        else:
+            return
+
+
+def _callbacks(app: App, writer: GroupWriter, listen: tuple[str, int]) -> AbstractAsyncContextManager[None]:
+    from alerting.web.serving import Served, serving
+
+    served = Served(
+        writer=writer,
+        clock=app.clock,
+        log=app.log,
+        public_url=app.callback_url,
+        channels=lambda: app.house().channels,
+        ready=lambda: notify("READY=1"),
+    )
+    return serving(served, listen)
+
+
+def notify(state: str) -> None:
+    """Tell systemd how we are, where it asked to be told.  sd_notify(3)."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if not place:
+        return
+    # A leading @ stands for a name in the abstract namespace, which begins with a zero byte.
+    address = "\0" + place[1:] if place.startswith("@") else place
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+        try:
+            connection.sendto(state.encode(), address)
+        except OSError:
+            return
+
+
+def commands(name: str) -> typer.Typer:
+    """Return the command of this room."""
+    return single(name, serve)

@@ -1,0 +1,210 @@
+"""``alert status``, ``alert cancel`` and ``alert resume``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from alerting.cli import complete, standing
+from alerting.cli.face import Face, emit, note, say
+from alerting.cli.group import single
+from alerting.cli.words import columns, plural
+from alerting.errors import Exit
+from alerting.keys import normal_id
+
+Id = Annotated[str, typer.Argument(help="Alert, for example L-7K2QXD.", autocompletion=complete.alerts)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+
+
+def status(
+    ctx: typer.Context,
+    alert: Annotated[
+        str, typer.Argument(help="Alert; all recent ones without.", autocompletion=complete.alerts)
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch until settled.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask providers first what became of what they accepted.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show how one alert stands, or the recent ones."""
+    face: Face = ctx.obj
+    _go_on(face)
+    if refresh:
+        from alerting.cli.receipts import refresh as ask
+
+        ask(face, normal_id(alert))
+    if not alert:
+        _recent(face, json=json)
+        return
+    if follow:
+        from alerting.cli.follow import follow as watch
+
+        standing.read(face.view, normal_id(alert))
+        raise typer.Exit(watch(face.view, normal_id(alert), json=json, title="status"))
+    current = standing.read(face.view, normal_id(alert))
+    if json:
+        emit("status", **standing.as_json(current))
+    else:
+        for line in [*standing.lines(current), *incidents(face.view, current.record.alert.incident)]:
+            say(line)
+    raise typer.Exit(current.exit)
+
+
+def incidents(app: Any, only: str = "") -> list[str]:
+    """Return a line for each open incident: who owns it, what was promised, and what may follow."""
+    from zoneinfo import ZoneInfo
+
+    from alerting.service.incident import open_stories
+
+    ledger = app.reader()
+    if ledger is None:
+        return []
+    zone, now = ZoneInfo(app.config.campus.time_zone), app.clock.now()
+    told = []
+    for story in open_stories(ledger):
+        if only in ("", story.id) and story.first.live:
+            due = story.due_at.astimezone(zone).strftime("%H:%M") if story.due_at else "no time"
+            word = "OVERDUE, promised by" if story.overdue(now) else "next message promised by"
+            told.append(
+                f"incident {story.id} ({story.owner}): {word} {due}"
+                f" -> alert update|all-clear|correct|recall {story.id}"
+            )
+    return told
+
+
+def _go_on(face: Face) -> None:
+    """Start a sender for deliveries that an earlier one left behind; tell that it was done."""
+    ledger = face.view.reader()
+    if ledger is None or not ledger.unsettled():
+        return
+    if face.view.lock().held_by():
+        return
+    from alerting.cli.launch import resume as start
+    from alerting.errors import ConfigProblem
+
+    try:
+        if start(face.app):
+            note("An interrupted alert was found; sending goes on in the background.")
+    except ConfigProblem:
+        note("An interrupted alert waits; run `alert resume` where the credentials are.")
+
+
+def _recent(face: Face, *, json: bool) -> None:
+    from zoneinfo import ZoneInfo
+
+    from alerting.broadcast.report import report
+
+    ledger = face.view.reader()
+    reports = []
+    if ledger is not None:
+        now = face.view.clock.now()
+        reports = [report(ledger, record, at=now) for record in ledger.alerts()]
+    if json:
+        emit("alerts", alerts=[standing.as_json(current) for current in reports])
+        return
+    if not reports:
+        say("Nothing has been sent from here yet.")
+        return
+    # Not house().zone: that would build every channel, and with --sandbox start one.
+    zone = ZoneInfo(face.view.config.campus.time_zone)
+    rows: list[tuple[str, ...]] = [("alert", "when", "what", "accepted", "failed", "state")]
+    replaced = {old for current in reports for old in current.record.alert.references}
+    rows += [_line(current, zone, replaced) for current in reports]
+    for line in columns(rows, right=(3, 4)):
+        say(line)
+    for line in incidents(face.view):
+        say(line)
+
+
+def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
+    alert = current.record.alert
+    total = sum(channel.total for channel in current.channels)
+    accepted = sum(channel.accepted for channel in current.channels)
+    if alert.id in replaced:
+        state = "replaced"
+    elif current.record.cancelled_at:
+        state = "cancelled"
+    else:
+        state = "settled" if current.settled else "being sent"
+    return (
+        alert.id,
+        current.record.accepted_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        alert.title if alert.live else f"[{alert.status}] {alert.title}",
+        f"{accepted:,}/{total:,}",
+        f"{sum(channel.failed for channel in current.channels):,}",
+        state,
+    )
+
+
+def cancel(ctx: typer.Context, alert: Id, json: Json = False) -> None:
+    """Stop what has not left yet. What has left cannot be called back; the command says how much."""
+    from alerting.cli.acting import act
+
+    face: Face = ctx.obj
+    alert_id = normal_id(alert)
+    standing.read(face.view, alert_id)
+    done = act(face, "cancel", {"alert": alert_id})
+    if json:
+        emit("cancel", alert=alert_id, **{name: done[name] for name in ("stopped", "in_flight", "gone")})
+        return
+    say(
+        f"{alert_id}: stopped {plural(done['stopped'], 'message')};"
+        f" {done['in_flight']:,} were leaving, {done['gone']:,} had left."
+    )
+    if done["gone"] or done["in_flight"]:
+        say("People have read it: send a correction or an all clear.")
+
+
+def resume(
+    ctx: typer.Context,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Send in this process (service managers).")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Go on with deliveries an interrupted sender left behind, and watch them."""
+    from alerting.cli.follow import follow
+    from alerting.cli.launch import resume as start
+
+    face: Face = ctx.obj
+    app = face.app
+    ledger = app.reader()
+    waiting = list(dict.fromkeys(alert_id for alert_id, _ in ledger.unsettled())) if ledger else []
+    if not waiting:
+        _nothing(json=json)
+        return
+    _audited(face, waiting)
+    if foreground:
+        from alerting.runner import Runner
+
+        Runner(app=app, state=app.state, clock=app.clock).run(None)
+    elif not start(app):
+        note("Another process is sending these; watching.")
+    codes = [follow(app, alert_id, json=json, title="resume") for alert_id in waiting]
+    raise typer.Exit(max(codes, key=_weight))
+
+
+def _audited(face: Face, alerts: list[str]) -> None:
+    """Write down who goes on with these, before anything more leaves."""
+    from alerting.audit.acts import Act
+
+    face.app.record(*(Act("alert.resumed", alert_id, {}) for alert_id in alerts), actor=face.actor)
+
+
+def _weight(code: int) -> int:
+    order = (Exit.OK, Exit.RUNNING, Exit.UNCERTAIN, Exit.PARTIAL, Exit.NOTHING_SENT)
+    return order.index(Exit(code))
+
+
+def _nothing(*, json: bool) -> None:
+    if json:
+        emit("resume", alerts=[])
+    else:
+        say("Nothing is waiting: every accepted delivery has come to rest.")
+
+
+def commands(name: str) -> typer.Typer:
+    """Return one of this room's commands."""
+    return single(name, {"status": status, "cancel": cancel, "resume": resume}[name])

@@ -1,0 +1,47 @@
+"""What a person is told when something goes wrong: a sentence, an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+from alerting.cli.words import clean
+from alerting.errors import AlertingError, ConfigProblem, Exit
+
+
+def tell(error: Exception) -> int:
+    """Print what went wrong to stderr and return the exit code."""
+    if isinstance(error, AlertingError | ConfigProblem):
+        for problem in error.problems:
+            _say(f"alert: {clean(str(problem))}")
+        return error.exit_code
+    if (usage := _usage(error)) is not None:
+        if usage:
+            _say(f"alert: {clean(usage)}")
+        return Exit.USAGE
+    return _bug(error)
+
+
+def _usage(error: Exception) -> str | None:
+    """Return the words of a mistake on the command line; None for anything else."""
+    shown = getattr(error, "format_message", None)
+    if shown is None:
+        return "Left. Nothing was sent." if type(error).__name__ == "Abort" else None
+    context = getattr(error, "ctx", None)
+    hint = f" (`{context.command_path} --help` explains)" if context else ""
+    return f"{shown()}{hint}"
+
+
+def _bug(error: Exception) -> int:
+    """Keep the details in a file for whoever mends it; the officer gets one sentence."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="alert-failed-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False)))
+    _say(f"alert: this program failed ({type(error).__name__}). What is on record is safe: `alert status`.")
+    _say(f"alert: details for whoever mends it: {file.name}")
+    return Exit.BUG
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201

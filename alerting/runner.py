@@ -1,0 +1,325 @@
+"""The process that owns a ledger: it opens alerts, runs their lanes, and answers other commands.
+
+There is one for each state directory, held by a lock the kernel releases on death. A command that
+finds it running hands its request over; a command that does not becomes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.audit import acts
+from alerting.broadcast import receipts
+from alerting.broadcast.plan import Plan
+from alerting.clock import Clock, micros
+from alerting.engine.control import Listener
+from alerting.engine.embedded import EmbeddedEngine
+from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, PlanRefused, Problem, UnknownAlert
+from alerting.keys import normal_id
+from alerting.ledger.rows import Actor
+from alerting.service.incident import close, story
+from alerting.service.opening import Opened, open_alert
+from alerting.service.planning import Request
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.ledger.base import Ledger
+    from alerting.ledger.writer import GroupWriter
+
+#: What this engine calls itself in leases: after a crash the next one takes its batches over at once.
+OWNER: Final = "embedded"
+_PAUSE_S: Final = 0.2
+#: Seconds between looks for what has come to rest and is not sealed yet.
+_AFTERWARDS_S: Final = 3.0
+#: When events begin to be written: the first messages leave before that.
+_LOG_S: Final = 1.0
+#: How often what follows an alert is looked after: the record sealed, the feed written.
+_AFTER_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An alert to open: what was asked, when, by whom, and the digest of what was shown for it."""
+
+    request: Request
+    as_of: datetime
+    digest: str
+    actor: Actor
+    run_key: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the control socket carries it."""
+        return {
+            "verb": "open",
+            "request": {**asdict(self.request), "values": dict(self.request.values)},
+            "as_of": self.as_of.isoformat(),
+            "digest": self.digest,
+            "actor": self.actor.name,
+            "origin": self.actor.origin,
+            "run_key": self.run_key,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Order:
+        """Read what the control socket carried.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not an order.
+        """
+        return cls(
+            request=Request(**{**told["request"], "channels": tuple(told["request"]["channels"])}),
+            as_of=datetime.fromisoformat(told["as_of"]),
+            digest=told["digest"],
+            actor=Actor(name=told["actor"], origin=told["origin"]),
+            run_key=told["run_key"],
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """Owns the ledger of one state directory while it runs.
+
+    ``app`` builds the house and its channels. ``sleep`` passes the time while another program is
+    writing to the ledger. ``beside`` runs in the same loop for as long as the lanes do.
+    """
+
+    app: App
+    state: Path
+    clock: Clock
+    sleep: Callable[[float], None] = time.sleep
+    beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None
+    _engine: EmbeddedEngine = field(init=False)
+    _writer: GroupWriter = field(init=False)
+    _accepted: bool = field(init=False, default=False)
+
+    def run(
+        self,
+        order: Order | None,
+        *,
+        announce: Callable[[Opened], None] | None = None,
+        plan: Plan | None = None,
+        forever: bool = False,
+    ) -> None:
+        """Take the ledger, open the order if there is one, and send until nothing is left.
+
+        ``announce`` is called as soon as the order is durable.
+
+        Raises:
+            LedgerBusy: another process has the ledger.
+            AlertingError: the order cannot be opened; nothing of it was kept.
+        """
+        with self.app.lock():
+            while True:
+                try:
+                    self._once(order, announce, plan, forever=forever)
+                except LedgerBusy:
+                    # Another program is writing to the file. What is accepted is not given up for that.
+                    if order is not None and not self._accepted:
+                        raise
+                    self.app.log.warning("ledger.failed", error="locked by another program")
+                    self.sleep(_PAUSE_S)
+                    continue
+                return
+
+    def _once(
+        self,
+        order: Order | None,
+        announce: Callable[[Opened], None] | None,
+        plan: Plan | None,
+        *,
+        forever: bool,
+    ) -> None:
+        self._writer = self.app.writer()
+        try:
+            asyncio.run(self._main(order, announce, plan, forever=forever))
+        finally:
+            self._writer.close()
+
+    async def _main(
+        self,
+        order: Order | None,
+        announce: Callable[[Opened], None] | None,
+        plan: Plan | None,
+        *,
+        forever: bool,
+    ) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._engine = EmbeddedEngine(
+            channel=self.app.channel,
+            writer=self._writer,
+            clock=self.clock,
+            log=self.app.log,
+            owner=OWNER,
+            rules=self.app.rules,
+        )
+        try:
+            async with self.beside(self._writer) if self.beside else nullcontext():
+                await self._attend(stop, order, announce, plan, forever=forever)
+                # An alert handed over while the last lane ended is ours: nobody else will send it.
+                while not stop.is_set() and await self._writer.do(_unsettled):
+                    await self._attend(stop)
+            await asyncio.to_thread(self.app.afterwards, self._writer)
+        finally:
+            self.app.flush_log()
+
+    async def _attend(
+        self,
+        stop: asyncio.Event,
+        order: Order | None = None,
+        announce: Callable[[Opened], None] | None = None,
+        plan: Plan | None = None,
+        *,
+        forever: bool = False,
+    ) -> None:
+        """Listen to other commands and send, until nothing is left."""
+        listener = await Listener(self._answer).start(self.state)
+        after = asyncio.create_task(self._look_after())
+        try:
+            if order:
+                opened = await self._open(order, plan)
+                if announce and not self._accepted:
+                    announce(opened)
+                self._accepted = True
+            asyncio.get_running_loop().call_later(_LOG_S, self.app.flush_log)
+            await self._engine.run(stop=stop, forever=forever)
+        finally:
+            after.cancel()
+            await listener.aclose()
+
+    async def _look_after(self) -> None:
+        """Seal, sign and publish what has happened, beside the lanes and never in their way."""
+        while True:
+            await asyncio.sleep(_AFTER_S)
+            await asyncio.to_thread(self.app.afterwards, self._writer)
+
+    async def _open(self, order: Order, plan: Plan | None) -> Opened:
+        if plan is None:
+            # Reading files and counting people takes a while, and lanes are sending meanwhile.
+            plan = await asyncio.to_thread(self._planned, order)
+        house = self.app.house()
+        if plan.digest != order.digest:
+            raise PlanRefused(
+                Problem(
+                    where=order.request.template,
+                    what="template or channels.yaml changed after the preview; nothing was sent",
+                    fix="repeat the command and look at the new preview",
+                )
+            )
+        at = self.clock.now()
+        settled_plan = plan
+
+        def change(ledger: Ledger) -> Opened:
+            return open_alert(ledger, house, settled_plan, actor=order.actor, run_key=order.run_key, at=at)
+
+        opened = await self._writer.do(change)
+        self.app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, again=opened.again)
+        self._engine.look()
+        return opened
+
+    def _planned(self, order: Order) -> Plan:
+        self.app.reload()
+        return self.app.plan(order.request, as_of=order.as_of)
+
+    # -- other commands ---------------------------------------------------------------------------
+
+    async def _answer(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer one request of another command; a refusal is an answer too."""
+        try:
+            return await self._carry_out(told)
+        except (AlertingError, ConfigProblem) as error:
+            return refusal(error)
+        except (KeyError, TypeError, ValueError) as error:
+            return refusal(PlanRefused(f"not understood: {type(error).__name__}"))
+
+    async def _carry_out(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        match told.get("verb"):
+            case "open":
+                opened = await self._open(Order.from_json(told), None)
+                return {"ok": True, **asdict(opened)}
+            case "cancel" | "close":
+                return {"ok": True, **await self._perform(told)}
+            case "acts":
+                at = micros(self.clock.now())
+                return await self._writer.do(lambda ledger: acts.answer(ledger, told, at=at))
+            case "receipts":
+                at = micros(self.clock.now())
+                return await self._writer.do(lambda ledger: receipts.answer(ledger, told, at=at))
+            case "resume":
+                self._engine.look()
+                return {"ok": True}
+            case other:
+                raise PlanRefused(f"the process that owns the ledger does not know {other!r}")
+
+    async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        at = self.clock.now()
+        return await self._writer.do(lambda ledger: perform(ledger, told, at=at))
+
+
+def _unsettled(ledger: Ledger) -> bool:
+    return bool(ledger.unsettled())
+
+
+def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
+    """Carry out an act that sends nothing, as the control socket or a command asked for it.
+
+    Raises:
+        AlertingError: it is refused.
+        KeyError: it is not an act.
+    """
+    actor = Actor(name=str(told["actor"]), origin=str(told["origin"]))
+    match told["verb"]:
+        case "cancel":
+            return dict(cancel(ledger, normal_id(str(told["alert"])), actor=actor, at=micros(at)))
+        case "close":
+            close(
+                ledger, story(ledger, str(told["incident"])), reason=str(told["reason"]), actor=actor, at=at
+            )
+            return {}
+        case other:
+            raise KeyError(other)
+
+
+def cancel(ledger: Ledger, alert_id: str, *, actor: Actor, at: int) -> dict[str, int]:
+    """Stop what has not left; return what was stopped, in flight and gone.
+
+    Nobody may be sending it any more, so its end is stamped here when nothing of it is in flight.
+
+    Raises:
+        UnknownAlert: there is no such alert.
+    """
+    if ledger.alert(alert_id) is None:
+        raise UnknownAlert(
+            Problem(where="", what=f"there is no alert {alert_id}", fix="`alert status` lists them")
+        )
+    done = ledger.cancel(alert_id, actor=actor, at=at)
+    ledger.settle_alert(alert_id, at=at)
+    return {"stopped": done.stopped, "in_flight": done.in_flight, "gone": done.gone}
+
+
+def refusal(error: AlertingError | ConfigProblem) -> dict[str, Any]:
+    """Return an error as the control socket carries it."""
+    problems = [[problem.where, problem.what, problem.fix] for problem in error.problems]
+    return {"ok": False, "kind": type(error).__name__, "exit": int(error.exit_code), "problems": problems}
+
+
+def raise_refusal(told: Mapping[str, Any]) -> None:
+    """Raise what another process refused with; do nothing when it agreed."""
+    if told.get("ok"):
+        return
+    problems = [Problem(where=w, what=what, fix=fix) for w, what, fix in told.get("problems", [])]
+    from alerting import errors
+
+    kind = getattr(errors, str(told.get("kind")), None)
+    if isinstance(kind, type) and issubclass(kind, AlertingError | ConfigProblem):
+        raise kind(*problems)
+    raise LedgerBusy(*problems)

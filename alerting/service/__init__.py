@@ -1,0 +1,1 @@
+"""What the program can do, in verbs; the faces (command line, later web) speak to this only."""

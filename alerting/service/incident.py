@@ -1,0 +1,225 @@
+"""The life of an incident: from its first alert, over updates and corrections, to its end.
+
+What an incident is stands in the audit log, as acts on its id; this room folds them. There is never an
+automatic all clear, and no incident closes without one, or without a written reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from alerting.clock import instant, micros
+from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
+from alerting.ledger.base import Ledger, LedgerReader
+from alerting.ledger.rows import Actor, AlertRecord
+from alerting.model.alert import Alert, MsgType
+from alerting.rendering.template import Template
+from alerting.service.house import House
+from alerting.service.planning import Past, Request
+
+#: The same words for the same place within this time are one decision of two people.
+JOIN_WITHIN: Final = timedelta(minutes=2)
+_RECENT: Final = 20
+_OPENED, _UPDATED, _CLOSED = "incident.opened", "incident.updated", "incident.closed"
+
+
+class Follow(StrEnum):
+    """What may follow, and the template it uses unless another is named."""
+
+    UPDATE = "update"
+    ALL_CLEAR = "all-clear"
+    CORRECT = "false-alarm"
+    RECALL = "sent-in-error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An incident so far. ``due_at`` is when people were promised to hear again."""
+
+    id: str
+    alerts: tuple[AlertRecord, ...]
+    owner: str
+    due_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    reason: str = ""
+
+    @property
+    def first(self) -> Alert:
+        """The alert it began with."""
+        return self.alerts[0].alert
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether people were promised to hear again before now, and did not."""
+        return self.closed_at is None and self.due_at is not None and now > self.due_at
+
+
+def story(ledger: LedgerReader, incident: str) -> Story:
+    """Return an incident by its id, or by the id of any of its alerts.
+
+    Raises:
+        UnknownAlert: there is none.
+    """
+    record = ledger.alert(incident)
+    name = record.alert.incident if record else incident
+    alerts = tuple(ledger.alerts_of(name))
+    if not alerts:
+        what = f"there is no incident {incident}"
+        raise UnknownAlert(Problem(where="", what=what, fix="`alert status` lists them"))
+    told = Story(id=name, alerts=alerts, owner=alerts[0].alert.author)
+    for act in ledger.audit(name):
+        told = _after(told, act.action, json.loads(act.body), act.actor, instant(act.at))
+    return told
+
+
+def _after(told: Story, action: str, body: Mapping[str, object], actor: str, at: datetime) -> Story:
+    from dataclasses import replace
+
+    due = body.get("due_at")
+    due_at = instant(due) if isinstance(due, int) and due else None
+    match action:
+        case "incident.opened" | "incident.updated":
+            return replace(told, due_at=due_at, owner=str(body.get("owner") or told.owner))
+        case "incident.closed":
+            reason = str(body.get("reason", ""))
+            return replace(told, due_at=None, closed_at=at, closed_by=actor, reason=reason)
+        case _:
+            return told
+
+
+def follow_up(
+    house: House,
+    told: Story,
+    follow: Follow,
+    *,
+    template: str = "",
+    values: Mapping[str, str] = MappingProxyType({}),
+    joined: bool = False,
+    evidence: str = "",
+    next_minutes: int = 15,
+) -> Request:
+    """Return what to plan for a follow-up: the earlier words are filled in where the template asks for them.
+
+    Raises:
+        PlanRefused: the incident is closed, or the template would begin a new one.
+        TemplateProblem: there is no such template.
+    """
+    if told.closed_at is not None:
+        when = house.clock_words(told.closed_at)
+        raise PlanRefused(
+            Problem(
+                where=told.id,
+                what=f"this incident was closed at {when} by {told.closed_by}; nothing was sent",
+                fix="a new danger is a new alert: `alert send`",
+            )
+        )
+    found = house.templates.find(template or follow.value)
+    if found.msg_type is MsgType.ALERT:
+        raise PlanRefused(
+            Problem(
+                where=found.path,
+                what="this template begins an incident; it cannot follow one",
+                fix="use `alert send`, or a template with msg_type: update or cancel",
+            )
+        )
+    if found.drill and told.first.live:
+        raise PlanRefused(
+            Problem(
+                where=found.path, what="a drill's template cannot follow a real alert", fix="name another"
+            )
+        )
+    return Request(
+        template=found.name,
+        values={**_carried(house, told, found), **values},
+        audience=told.first.audience,
+        incident=told.id,
+        evidence=evidence,
+        next_minutes=next_minutes,
+        follows=True,
+        practice=not told.first.live,
+        reached_only=follow is Follow.RECALL,
+        joined=joined,
+    )
+
+
+def _carried(house: House, told: Story, template: Template) -> dict[str, str]:
+    """Values the first alert knows already; one that is too long here is left to the officer."""
+    known = {**told.first.variables, "earlier": house.clock_words(told.first.created_at)}
+    return {
+        name: known[name]
+        for name, variable in template.variables.items()
+        if name in known and len(known[name]) <= (variable.max_length or len(known[name]))
+    }
+
+
+def past_of(ledger: LedgerReader, told: Story) -> Past:
+    """Return what a follow-up's plan must know: its number, whom it is for, what it replaces."""
+    counts = {tally.channel: tally.total for tally in ledger.tally(told.first.id) if tally.total}
+    return Past(
+        number=len(told.alerts) + 1,
+        people=counts,
+        supersedes=tuple(record.alert.id for record in told.alerts),
+        audience=told.first.audience,
+    )
+
+
+def alike(ledger: LedgerReader, alert: Alert, place: str) -> AlertRecord | None:
+    """Return the alert somebody opened moments ago with the same words for the same place."""
+    since = alert.created_at - JOIN_WITHIN
+    for record in ledger.alerts(limit=_RECENT):
+        other = record.alert
+        same = (other.template, other.status) == (alert.template, alert.status)
+        recent = since <= other.created_at <= alert.created_at and not record.cancelled_at
+        if same and recent and other.msg_type is MsgType.ALERT and place.casefold() in _words(other):
+            return record
+    return None
+
+
+def _words(alert: Alert) -> set[str]:
+    return {alert.template.casefold(), *(value.casefold() for value in alert.variables.values())}
+
+
+def note_opening(ledger: Ledger, alert: Alert, *, due_at: datetime, actor: Actor, at: datetime) -> None:
+    """Record, in the opening transaction, what an alert does to its incident."""
+    if alert.msg_type is MsgType.CANCEL:
+        body: dict[str, object] = {"alert": alert.id, "reason": alert.title}
+        ledger.record_act(_CLOSED, alert.incident, body, actor=actor, at=micros(at))
+        return
+    action = _UPDATED if alert.references else _OPENED
+    body = {"alert": alert.id, "due_at": micros(due_at)}
+    if not alert.references:
+        body["owner"] = actor.name
+    ledger.record_act(action, alert.incident, body, actor=actor, at=micros(at))
+
+
+def close(ledger: Ledger, told: Story, *, reason: str, actor: Actor, at: datetime) -> None:
+    """Close an incident without an all clear, for a written reason.
+
+    Raises:
+        UsageProblem: no reason, or too short to be one.
+        PlanRefused: it is closed already.
+    """
+    words = " ".join(reason.split())
+    if len(words) < 10:  # noqa: PLR2004 - a word is not a reason
+        raise UsageProblem(
+            Problem(
+                where="--reason",
+                what="an incident ends with an all clear, or with a reason of at least 10 characters",
+                fix=f"`alert all-clear {told.id}`, or write why none is needed",
+            )
+        )
+    if told.closed_at is not None:
+        raise PlanRefused(Problem(where=told.id, what=f"closed already by {told.closed_by}", fix=""))
+    ledger.record_act(_CLOSED, told.id, {"reason": words}, actor=actor, at=micros(at))
+
+
+def open_stories(ledger: LedgerReader, *, limit: int = _RECENT) -> Sequence[Story]:
+    """Return the open incidents among the newest alerts, newest first."""
+    names = dict.fromkeys(record.alert.incident for record in ledger.alerts(limit=limit))
+    return [told for name in names if (told := story(ledger, name)).closed_at is None]

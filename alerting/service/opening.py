@@ -1,0 +1,134 @@
+"""From a confirmed plan to a durable one: alert, texts, audit row and every delivery, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final
+
+from alerting.audience.roster import Roster
+from alerting.broadcast.plan import LanePlan, Plan, rows_a_batch
+from alerting.clock import micros
+from alerting.keys import new_alert_id
+from alerting.ledger.base import Ledger
+from alerting.ledger.rows import Actor, Lane, NewDelivery, Opening
+from alerting.model.alert import Alert, MsgType
+from alerting.model.outcome import Reason
+from alerting.service.house import House
+from alerting.service.incident import alike, note_opening
+from alerting.service.stopped import tell_elsewhere, willing
+
+#: What goes first in a lane: corrections, then alerts, then drills; public posts before people.
+_PRIORITY: Final = {MsgType.CANCEL: 80, MsgType.UPDATE: 60, MsgType.ALERT: 50}
+_DRILL: Final = 10
+_FEEDS_FIRST: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An accepted alert, or the one an equal command had opened before."""
+
+    alert_id: str
+    planned: int
+    again: bool = False
+    joined: str = ""  #: who opened the same alert moments ago; this officer joined it
+
+
+def open_alert(
+    ledger: Ledger, house: House, plan: Plan, *, actor: Actor, run_key: str, at: datetime
+) -> Opened:
+    """Write everything, inside the caller's transaction. Nothing may be sent before it commits.
+
+    Raises:
+        AudienceProblem: the list vanished in between; nothing is kept.
+    """
+    if earlier := ledger.alert_of_run(run_key):
+        return Opened(alert_id=earlier, planned=0, again=True)
+    alert = _alert(plan, actor=actor, run_key=run_key, at=at)
+    if not plan.supersedes and (twin := alike(ledger, alert, plan.subject.confirm_word)):
+        ledger.record_act("alert.joined", twin.alert.id, {"run_key": run_key}, actor=actor, at=micros(at))
+        return Opened(alert_id=twin.alert.id, planned=0, again=True, joined=twin.alert.author)
+    lanes = tuple(
+        Lane(channel=lane.channel, kind=lane.kind, content=lane.content, fallback=lane.fallback)
+        for lane in plan.lanes
+    )
+    ledger.open_alert(Opening(alert=alert, lanes=lanes, actor=actor, digest=plan.digest), at=micros(at))
+    note_opening(ledger, alert, due_at=at + plan.subject.due_after, actor=actor, at=at)
+    for earlier in plan.supersedes:
+        ledger.cancel(earlier, actor=actor, at=micros(at), reason=Reason.SUPERSEDED.code)
+    planned, stopped = 0, 0
+    roster = _roster(house, plan)
+    for lane in plan.lanes:
+        if not lane.fallback_only:
+            filled, held = _fill(ledger, plan, lane, alert, roster)
+            planned, stopped = planned + filled, stopped + held
+    notes = {"refused": plan.crowd.refused, "opted_out": stopped}
+    ledger.planned(alert.id, recipients=plan.crowd.recipients, notes=notes)
+    return Opened(alert_id=alert.id, planned=planned)
+
+
+def _alert(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
+    subject = plan.subject
+    alert_id = new_alert_id(live=subject.live)
+    return Alert(
+        id=alert_id,
+        incident=plan.incident or alert_id,
+        template=subject.template,
+        title=subject.title,
+        variables=subject.variables,
+        status=subject.status,
+        msg_type=subject.msg_type,
+        alert_class=subject.alert_class,
+        category=subject.category,
+        severity=subject.severity,
+        urgency=subject.urgency,
+        certainty=subject.certainty,
+        evidence=subject.evidence,
+        number=plan.number,
+        created_at=at,
+        expires_at=at + subject.lifetime,
+        author=actor.name,
+        audience=plan.crowd.audience,
+        run_key=run_key,
+        references=plan.supersedes,
+        priority=_PRIORITY[subject.msg_type] if subject.live else _DRILL,
+    )
+
+
+def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Roster | None) -> tuple[int, int]:
+    """Plan a lane; return how many messages that were, and how many people had asked it to stop."""
+    if lane.capabilities.feeds:
+        feeds = [NewDelivery(address=str(feed)) for feed in lane.capabilities.feeds]
+        return ledger.add_batch(alert.id, lane.channel, feeds, priority=alert.priority + _FEEDS_FIRST), 0
+    rows: Iterator[NewDelivery] = iter(())
+    if plan.supersedes:
+        rows = ledger.recipients(plan.supersedes[0], lane.channel, reached_only=plan.reached_only)
+    if roster is not None:
+        rows = chain(rows, _rows(plan, lane, roster))
+    held: list[NewDelivery] = []
+    rows = willing(rows, ledger.opted_out(lane.channel), held)
+    size = rows_a_batch(lane.capabilities)
+    planned = 0
+    while batch := list(islice(rows, size)):
+        planned += ledger.add_batch(alert.id, lane.channel, batch, priority=alert.priority)
+    return planned + tell_elsewhere(ledger, alert.id, lane, held, priority=alert.priority), len(held)
+
+
+def _roster(house: House, plan: Plan) -> Roster | None:
+    """Return the list to read: none for a follow-up, unless it also goes to who joined since."""
+    if not plan.crowd.recipients or (plan.supersedes and not plan.joined):
+        return None
+    return house.roster(plan.crowd.audience)
+
+
+def _rows(plan: Plan, lane: LanePlan, roster: Roster) -> Iterator[NewDelivery]:
+    other = _kind_of(plan.lanes, lane.fallback)
+    kind = lane.capabilities.address_kind
+    found = roster.deliveries(kind, fallback=other.capabilities.address_kind if other else None)
+    return map(NewDelivery._make, found)
+
+
+def _kind_of(lanes: Sequence[LanePlan], name: str) -> LanePlan | None:
+    return next((lane for lane in lanes if lane.channel == name), None) if name else None

@@ -1,0 +1,191 @@
+"""The engine starts lanes, starts them again, and never forgets work it was told of."""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "broadcast"))
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stage import Scripted, Stage, rules
+
+from alerting.clock import SystemClock
+from alerting.engine.embedded import EmbeddedEngine
+from alerting.errors import LedgerUnavailable
+from alerting.model.outcome import Accepted
+from alerting.telemetry import QuietLog
+from alerting.testing.builders import some_deliveries
+
+
+class Heard(QuietLog):
+    def __init__(self):
+        self.events = []
+
+    def error(self, event, **fields):
+        self.events.append((event, fields))
+
+
+@pytest.fixture
+def stage(tmp_path):
+    made = []
+
+    def build(*channels, **given):
+        made.append(Stage(tmp_path, *channels, **given))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+def engine(stage, channel, log=None):
+    return EmbeddedEngine(
+        channel=channel,
+        writer=stage.writer,
+        clock=SystemClock(),
+        log=log or QuietLog(),
+        owner="embedded",
+        rng=random.Random(1),
+        rules=lambda _: stage.rules,
+    )
+
+
+async def run(made, stop=None):
+    async with asyncio.timeout(15):
+        await made.run(stop=stop or asyncio.Event())
+
+
+async def test_a_lane_that_breaks_is_started_again_and_the_others_do_not_notice(stage):
+    good, bad, log = Scripted("good"), Scripted("bad"), Heard()
+    set_up = stage(good, bad)
+    set_up.open(3)
+    more_rows(set_up, "bad", 3)
+    calls = []
+
+    def channel(name):
+        calls.append(name)
+        if name == "bad" and calls.count("bad") == 1:
+            raise RuntimeError("a mistake of ours")
+        return set_up.channels[name]
+
+    await run(engine(set_up, channel, log))
+
+    assert set_up.counts("good") == set_up.counts("bad") == {"accepted": 3}
+    [(event, fields)] = log.events
+    assert (event, fields["channel"], fields["error"]) == ("lane.broken", "bad", "RuntimeError")
+    assert calls.count("good") == 1
+
+
+async def test_every_lane_gets_a_channel_of_its_own_and_closes_it(stage):
+    """A second alert on a channel whose lane has ended must not meet closed connections."""
+    made, closed = [], []
+    set_up = stage(Scripted("sms-main"))
+    set_up.open(2)
+
+    class Closing(Scripted):
+        async def aclose(self):
+            closed.append(self)
+
+        async def send(self, envelope):
+            assert self not in closed, "sent through a channel that was closed"
+            return await super().send(envelope)
+
+    def channel(name):
+        made.append(Closing(name))
+        return made[-1]
+
+    one = engine(set_up, channel)
+    await run(one)
+    more_rows(set_up, "sms-main", 2, start=2)
+    await run(one)
+
+    assert set_up.counts() == {"accepted": 4}
+    assert made == closed
+    assert len(made) == 2
+
+
+async def test_a_broken_ledger_ends_every_lane_with_one_error(stage):
+    set_up = stage(Scripted("a"), Scripted("b"))
+    set_up.open(2)
+    more_rows(set_up, "b", 2)
+
+    class Broken:
+        def __init__(self, writer):
+            self._writer, self.left = writer, 3
+
+        async def do(self, change):
+            self.left -= 1
+            if self.left < 0:
+                raise LedgerUnavailable("the disk is gone")
+            return await self._writer.do(change)
+
+    made = engine(set_up, set_up.channels.__getitem__)
+    made._writer = Broken(set_up.writer)
+
+    with pytest.raises(LedgerUnavailable, match="the disk is gone"):
+        await run(made)
+
+
+async def test_a_stop_leaves_what_has_not_left_for_the_next_run(stage):
+    channel = Scripted("sms-main", rate_per_s=50, in_flight=2)
+    set_up = stage(channel)
+    set_up.open(60)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.3, stop.set)
+
+    await run(engine(set_up, set_up.channels.__getitem__), stop)
+
+    counts = set_up.counts()
+    assert set(counts) == {"accepted", "pending"}
+    channel.capabilities = Scripted("x").capabilities
+    await run(engine(set_up, set_up.channels.__getitem__))
+    assert set_up.counts() == {"accepted": 60}
+    assert max(channel.calls.values()) == 1
+
+
+@given(
+    pauses=st.lists(st.integers(0, 12), min_size=1, max_size=8),
+    named=st.lists(st.booleans(), min_size=8, max_size=8),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_work_that_comes_at_any_moment_of_a_lanes_end_is_not_lost(tmp_path_factory, pauses, named):
+    """``look`` may come before, while or after a lane sees that there is nothing left."""
+
+    async def play():
+        channel = Scripted("sms-main", lambda envelope, nth: Accepted(envelope.key))
+        set_up = Stage(tmp_path_factory.mktemp("look"), channel, rules=rules())
+        set_up.open(1)
+        one = engine(set_up, set_up.channels.__getitem__)
+        running = asyncio.create_task(run(one))
+        total = 1
+        for pause, by_name in zip(pauses, named, strict=False):
+            await asyncio.sleep(pause / 1000)
+            if running.done():
+                running = asyncio.create_task(run(one))
+            await set_up.writer.do(add_rows(set_up, "sms-main", 1, total))
+            one.look("sms-main" if by_name else "")
+            total += 1
+        await running
+        left = await set_up.writer.do(lambda ledger: list(ledger.unsettled()))
+        if left:  # the engine had ended before the last work came: its owner looks and runs it again
+            await run(one)
+        counts = set_up.counts()
+        set_up.close()
+        return counts, total, bool(left), max(channel.calls.values())
+
+    counts, total, _, most = asyncio.run(play())
+    assert counts == {"accepted": total}
+    assert most == 1
+
+
+def more_rows(stage, channel, count, start=0):
+    stage.writer.submit(add_rows(stage, channel, count, start)).result(5)
+
+
+def add_rows(stage, channel, count, start):
+    alert = stage.alert.id
+    return lambda ledger: ledger.add_batch(alert, channel, some_deliveries(count, start), priority=50)

@@ -1,0 +1,312 @@
+"""An incident from its first alert to its end: the same people, the newest word, and nobody by mistake."""
+
+from datetime import timedelta
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerting.audience.csvfile import CsvAudience
+from alerting.audience.roster import roster_of
+from alerting.broadcast.plan import Plan
+from alerting.channels.base import Capabilities
+from alerting.clock import FrozenClock, micros
+from alerting.errors import PlanRefused, UnknownAlert, UsageProblem
+from alerting.ledger.rows import Actor
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.model.alert import MsgType
+from alerting.model.audience import Address, AddressKind
+from alerting.model.delivery import State
+from alerting.model.message import Shape, Unit
+from alerting.rendering.store import TemplateStore
+from alerting.service.house import House, Wired
+from alerting.service.incident import Follow, close, follow_up, past_of, story
+from alerting.service.opening import open_alert
+from alerting.service.planning import Past, Request, make_plan
+from alerting.testing.builders import accepted, rejected
+
+LEE, KIM = Actor(name="lee", origin="desk"), Actor(name="kim", origin="car 4")
+TEMPLATES = "templates"
+
+
+class People:
+    """A list of people on disk, as long as a test wants it."""
+
+    def __init__(self, folder, count):
+        self.folder, self.count = folder, count
+
+    def roster(self):
+        path = self.folder / "people.csv"
+        rows = "".join(f"p{n},+1413200{n:04d}\n" for n in range(self.count))
+        path.write_text(f"id,phone\n{rows}", encoding="utf-8")
+        source = CsvAudience(path, region="US")
+        return roster_of(source, name="everyone", list_path=path, salt="", directory=self.folder / "rosters")
+
+
+def silent(name, kind, **can):
+    class Silent:
+        capabilities = Capabilities(**can)
+
+    channel = Silent()
+    channel.name = name
+    return Wired(name=name, kind=kind, channel=channel)
+
+
+class Campus:
+    """A house with one public page and one text channel, a ledger and a clock."""
+
+    def __init__(self, path, request):
+        self.clock = FrozenClock()
+        self.people = People(path, 4)
+        self.ledger = SqliteLedger.open(path / "ledger.db", clock=self.clock)
+        page = silent(
+            "page",
+            "page",
+            address_kind=AddressKind.FEED,
+            shape=Shape(unit=Unit.CHARACTERS, limit=5000, slots=("post", "message")),
+            rate_per_s=1.0,
+            in_flight=1,
+            deadline=timedelta(seconds=5),
+            feeds=(Address(AddressKind.FEED, "page/nsu"),),
+        )
+        texts = silent(
+            "texts",
+            "texts",
+            address_kind=AddressKind.PHONE,
+            shape=Shape(unit=Unit.SEGMENTS, limit=2, slots=("sms", "message")),
+            rate_per_s=100.0,
+            in_flight=10,
+            deadline=timedelta(seconds=5),
+        )
+        self.house = House(
+            campus="North Shore University",
+            source="NSU ALERT",
+            zone=ZoneInfo("America/New_York"),
+            link="alerts.example.edu",
+            channels={"page": page, "texts": texts},
+            templates=TemplateStore(request.config.rootpath / TEMPLATES),
+            audiences=MappingProxyType({"everyone": self.people.roster}),
+            default_channels=("page", "texts"),
+            default_audience="everyone",
+        )
+
+    def send(self, template="gas-leak", *, actor=LEE, key="", **values):
+        request = Request(template=template, values=values or {"place": "Baker Hall"})
+        return self._open(request, Past(), actor, key)
+
+    def follow(self, incident, verb, *, template="", joined=False, actor=LEE, key="", **values):
+        told = story(self.ledger, incident)
+        request = follow_up(self.house, told, verb, template=template, values=values, joined=joined)
+        return self._open(request, past_of(self.ledger, told), actor, key)
+
+    def _open(self, request, past, actor, key) -> str:
+        now = self.clock.now()
+        self.plan: Plan = make_plan(self.house, request, as_of=now, past=past)
+        run = key or f"run-{now.timestamp()}-{request.template}-{actor.name}"
+        with self.ledger.transaction():
+            self.opened = open_alert(self.ledger, self.house, self.plan, actor=actor, run_key=run, at=now)
+        self.clock.advance(timedelta(minutes=3))
+        return self.opened.alert_id
+
+    def addresses(self, alert, channel="texts", states=()):
+        return [d.address for d in self.ledger.deliveries(alert, channel=channel, states=states)]
+
+    def settle(self, alert, results):
+        """Send one batch of an alert's texts and record what became of each."""
+        with self.ledger.transaction():
+            at = micros(self.clock.now())
+            batch = self.ledger.lease("texts", owner="a", at=at, until=at + 1_000_000)
+            assert batch.alert_id == alert
+            self.ledger.claim(batch, [row.id for row in batch.rows], at=at)
+            self.ledger.settle(batch, [how(row) for row, how in zip(batch.rows, results, strict=True)])
+            self.ledger.release(batch, not_before=at)
+
+
+@pytest.fixture
+def campus(tmp_path, request):
+    made = Campus(tmp_path, request)
+    yield made
+    made.ledger.close()
+
+
+UPDATE = {"news": "Crews on site", "action": "STAY AWAY from it"}
+
+
+def test_an_update_goes_to_exactly_the_people_the_first_alert_was_for(campus):
+    first = campus.send()
+    before = campus.addresses(first)
+    campus.people.count = 9
+    second = campus.follow(first, Follow.UPDATE, **UPDATE)
+    assert campus.addresses(second) == before
+    assert campus.addresses(second, "page") == ["feed:page/nsu"]
+
+
+def test_who_joined_since_is_told_too_when_asked(campus):
+    first = campus.send()
+    campus.people.count = 6
+    second = campus.follow(first, Follow.UPDATE, joined=True, **UPDATE)
+    assert len(campus.addresses(second)) == 6
+    assert campus.addresses(second)[:4] == campus.addresses(first)
+
+
+def test_a_newer_message_drops_unsent_copies_of_every_older_one(campus):
+    first = campus.send()
+    second = campus.follow(first, Follow.UPDATE, **UPDATE)
+    campus.follow(second, Follow.ALL_CLEAR)
+    for older in (first, second):
+        assert campus.addresses(older, states=(State.PENDING,)) == []
+        assert len(campus.addresses(older, states=(State.CANCELLED,))) == 4
+
+
+def test_messages_are_numbered_cite_their_predecessors_and_say_when_they_were_written(campus):
+    first = campus.send()
+    second = campus.follow(first, Follow.UPDATE, **UPDATE)
+    record = campus.ledger.alert(second)
+    assert (record.alert.number, record.alert.references, record.alert.incident) == (2, (first,), first)
+    assert record.alert.msg_type is MsgType.UPDATE
+    text = next(lane.content.text for lane in record.lanes if lane.channel == "texts")
+    assert "#2" in text
+    assert campus.house.clock_words(record.alert.created_at) in text
+
+
+def test_what_the_first_alert_said_is_filled_in(campus):
+    first = campus.send(place="Baker Hall")
+    campus.follow(first, Follow.ALL_CLEAR)
+    assert "Baker Hall" in campus.plan.lanes[0].content.text
+
+
+def test_corrections_and_all_clears_outrank_everything(campus):
+    first = campus.send()
+    second = campus.follow(first, Follow.UPDATE, **UPDATE)
+    third = campus.follow(first, Follow.CORRECT)
+    priorities = [campus.ledger.alert(name).alert.priority for name in (first, second, third)]
+    assert priorities == sorted(set(priorities))
+
+
+def test_a_recall_tells_exactly_those_the_wrong_alert_reached(campus):
+    first = campus.send()
+    campus.settle(first, [accepted, rejected, accepted, accepted])
+    reached = campus.addresses(first, states=(State.ACCEPTED,))
+    recall = campus.follow(first, Follow.RECALL)
+    assert campus.addresses(recall) == reached
+    assert "SENT IN ERROR" in campus.plan.lanes[-1].content.text
+
+
+@pytest.mark.parametrize("verb", Follow)
+def test_nothing_follows_a_closed_incident(campus, verb):
+    first = campus.send()
+    campus.follow(first, Follow.ALL_CLEAR)
+    with pytest.raises(PlanRefused, match=r"closed at .* by lee"):
+        campus.follow(first, verb, **(UPDATE if verb is Follow.UPDATE else {}))
+    assert len(campus.ledger.alerts()) == 2
+
+
+def test_an_incident_may_be_named_by_any_of_its_alerts(campus):
+    first = campus.send()
+    second = campus.follow(first, Follow.UPDATE, **UPDATE)
+    assert story(campus.ledger, second).id == first
+
+
+def test_an_unknown_incident_is_said_to_be_unknown(campus):
+    campus.send()
+    with pytest.raises(UnknownAlert):
+        story(campus.ledger, "L-000000")
+
+
+def test_a_template_that_begins_an_incident_cannot_follow_one(campus):
+    first = campus.send()
+    with pytest.raises(PlanRefused, match="begins an incident"):
+        campus.follow(first, Follow.UPDATE, template="gas-leak", place="Baker Hall")
+
+
+def test_a_template_that_follows_cannot_begin_an_incident(campus):
+    with pytest.raises(PlanRefused, match="follows an earlier alert"):
+        campus.send("all-clear", place="Baker Hall")
+    assert campus.ledger.alerts() == []
+
+
+def test_a_drill_cannot_follow_a_real_alert_and_a_real_template_follows_a_drill_as_a_drill(campus):
+    first = campus.send()
+    with pytest.raises(PlanRefused):
+        campus.follow(first, Follow.UPDATE, template="drill")
+    drill = campus.send("drill", place="Baker Hall")
+    assert drill.startswith("D-")
+    after = campus.follow(drill, Follow.ALL_CLEAR)
+    assert after.startswith("D-")
+    for lane in campus.plan.lanes:
+        assert lane.content.text.startswith("DRILL")
+
+
+def test_an_owner_and_a_promise_stand_from_the_start_and_move_with_each_message(campus):
+    opened = campus.clock.now()
+    first = campus.send(actor=KIM)
+    told = story(campus.ledger, first)
+    assert told.owner == "kim"
+    assert told.due_at == opened + timedelta(minutes=15)
+    assert not told.overdue(opened + timedelta(minutes=14))
+    assert told.overdue(opened + timedelta(minutes=16))
+    updated = campus.clock.now()
+    campus.follow(first, Follow.UPDATE, actor=LEE, **UPDATE)
+    told = story(campus.ledger, first)
+    assert (told.owner, told.due_at) == ("kim", updated + timedelta(minutes=15))
+
+
+def test_an_incident_is_never_closed_without_an_all_clear_or_a_written_reason(campus):
+    first = campus.send()
+    for reason in ("", "   ", "done"):
+        with pytest.raises(UsageProblem, match="all clear"):
+            close(campus.ledger, story(campus.ledger, first), reason=reason, actor=LEE, at=campus.clock.now())
+    with campus.ledger.transaction():
+        told = story(campus.ledger, first)
+        close(campus.ledger, told, reason="handed over to the county", actor=KIM, at=campus.clock.now())
+    told = story(campus.ledger, first)
+    assert (told.closed_by, told.reason) == ("kim", "handed over to the county")
+
+
+def test_the_same_words_for_the_same_place_within_two_minutes_are_one_broadcast(campus):
+    first = campus.send(actor=LEE)
+    campus.clock.advance(timedelta(minutes=-2))
+    second = campus.send(actor=KIM)
+    assert second == first
+    assert campus.opened.joined == "lee"
+    assert len(campus.addresses(first)) == 4
+    assert [act.actor for act in campus.ledger.audit(first) if act.action == "alert.joined"] == ["kim"]
+
+
+@pytest.mark.parametrize("change", ["place", "template", "later"])
+def test_another_place_another_hazard_or_later_is_another_broadcast(campus, change):
+    first = campus.send()
+    campus.clock.advance(timedelta(minutes=0 if change == "later" else -2))
+    template = "fire" if change == "template" else "gas-leak"
+    place = "North Hall" if change == "place" else "Baker Hall"
+    assert campus.send(template, actor=KIM, place=place) != first
+
+
+def test_a_repeated_command_sends_nothing_twice(campus):
+    first = campus.send(key="once")
+    campus.clock.advance(timedelta(hours=1))
+    assert campus.send(key="once") == first
+    assert campus.opened.again
+
+
+@pytest.mark.parametrize(
+    ("level", "word", "certainty"),
+    [
+        ("unconfirmed", "UNCONFIRMED", "possible"),
+        ("confirmed", "CONFIRMED", "observed"),
+        ("partly-withdrawn", "PARTLY WITHDRAWN", "possible"),
+        ("unfounded", "UNFOUNDED", "unlikely"),
+    ],
+)
+def test_how_sure_we_are_is_said_in_every_text_and_kept_as_certainty(campus, level, word, certainty):
+    request = Request(template="gas-leak", values={"place": "Baker Hall"}, evidence=level)
+    alert = campus._open(request, Past(), LEE, "")
+    assert all(f"{word}: " in lane.content.text for lane in campus.plan.lanes)
+    stored = campus.ledger.alert(alert).alert
+    assert (stored.evidence, stored.certainty) == (level, certainty)
+
+
+def test_an_evidence_level_nobody_knows_is_refused(campus):
+    request = Request(template="gas-leak", values={"place": "Baker Hall"}, evidence="maybe")
+    with pytest.raises(UsageProblem, match="unconfirmed"):
+        campus._open(request, Past(), LEE, "")
