@@ -1,0 +1,65 @@
+"""What follows when something has happened: the record is sealed and signed, the feed is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alerting.audit.acts import Act, write
+from alerting.clock import micros
+from alerting.errors import AlertingError
+from alerting.ledger.rows import Actor
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.ledger.base import LedgerReader
+    from alerting.ledger.writer import GroupWriter
+
+_BY_ITSELF = Actor(name="alert", origin="by itself")
+
+
+def afterwards(app: App, writer: GroupWriter) -> None:
+    """Seal what has come to rest, sign the head, write the feed; problems are logged, never raised.
+
+    Nothing here may hold up an alert, or stop one.
+    """
+    try:
+        ledger = app.own_reader()
+    except AlertingError as error:
+        _told(app, "audit.failed", error)
+        return
+    if ledger is None:
+        return
+    try:
+        _seal(app, ledger, writer)
+        _publish(app, ledger)
+    finally:
+        ledger.close()
+
+
+def _seal(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
+    keeper = app.keeper()
+
+    def record(acts: Sequence[Act]) -> tuple[int, str]:
+        at = micros(app.clock.now())
+        return writer.submit(lambda open_: write(open_, acts, actor=_BY_ITSELF, at=at)).result()
+
+    try:
+        if keeper.due(ledger):
+            kept = keeper.checkpoint(record)
+            app.log.info("audit.checkpointed", acts=kept.checkpoint.size, alerts=len(kept.sealed))
+    except (AlertingError, OSError) as error:
+        _told(app, "audit.failed", error)
+
+
+def _publish(app: App, ledger: LedgerReader) -> None:
+    from alerting.publishing.feed import publish
+
+    try:
+        publish(app, ledger)
+    except (AlertingError, OSError) as error:
+        _told(app, "feed.failed", error)
+
+
+def _told(app: App, event: str, error: Exception) -> None:
+    app.log.error(event, error=str(error))

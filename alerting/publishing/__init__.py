@@ -1,0 +1,1 @@
+"""What leaves the record for other readers: the report, CAP 1.2, the feed."""

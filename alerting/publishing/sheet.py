@@ -1,0 +1,217 @@
+"""Everything a report says about one alert, gathered from counters and acts: fast at any size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.broadcast.report import ChannelReport, Report, report
+from alerting.clock import instant
+from alerting.publishing.facts import TIMES, WORDS, Fact, facts
+
+if TYPE_CHECKING:
+    from alerting.ledger.base import LedgerReader
+    from alerting.ledger.rows import AlertRecord, AuditRow
+
+#: Acts in words. What is not here is told by its own name.
+_ACTS: Final[Mapping[str, str]] = {
+    "alert.opened": "Alert accepted: texts and channels on record",
+    "alert.planned": "Every message planned",
+    "alert.cancelled": "Stopped what had not left",
+    "alert.expired": "Its life ended; what still waited was given up",
+    "alert.handed_over": "Messages passed on to the fallback channel",
+    "alert.settled": "Every message has come to rest",
+    "alert.noted": "Facts noted",
+    "alert.resumed": "Sending resumed after an interruption",
+    "alert.joined": "A second officer joined: the same alert for the same place",
+    "audit.sealed": "Record sealed",
+    "incident.opened": "Incident opened",
+    "incident.updated": "Incident updated",
+    "incident.closed": "Incident closed",
+    "people.exported": "Addresses exported",
+    "people.looked_at": "Addresses looked at",
+    "people.forgotten": "Addresses deleted after their time",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stamp of the decision clock; ``at`` is None while it is not known. ``source`` says who knows."""
+
+    name: str
+    words: str
+    at: datetime | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the timeline: an act, or several equal ones in a row."""
+
+    at: datetime
+    words: str
+    actor: str
+    origin: str
+    count: int
+    detail: str
+    first: int  #: the act's number in the log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How a channel's count grew: (seconds since acceptance, how many so far)."""
+
+    channel: str
+    total: int
+    points: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What the page and the JSON are made of. ``receipts`` names the channels that ever get any."""
+
+    report: Report
+    facts: Mapping[str, Fact]
+    steps: tuple[Step, ...]
+    timeline: tuple[Moment, ...]
+    accepted: tuple[Curve, ...]
+    delivered: tuple[Curve, ...]
+    receipts: frozenset[str]
+    related: tuple[tuple[str, str, datetime], ...]  #: the incident's alerts: id, title, accepted at
+    recipients: int | None
+    refused: int
+    head: tuple[int, str]
+    sealed: bool
+
+    @property
+    def record(self) -> AlertRecord:
+        """The alert itself."""
+        return self.report.record
+
+    def gets_receipts(self, channel: ChannelReport) -> bool:
+        """Whether "delivered" means anything on this channel."""
+        return channel.channel in self.receipts or channel.delivered > 0
+
+
+def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime, receipts: frozenset[str]) -> Sheet:
+    """Read everything a report says. Touches no delivery but those of public posts."""
+    alert_id = record.alert.id
+    standing = report(ledger, record, at=at)
+    acts = list(ledger.audit(alert_id))
+    known = facts(ledger, record)
+    totals = {channel.channel: channel.total for channel in standing.channels}
+    arrivals = ledger.arrivals(alert_id)
+    planned: dict[str, Any] = next(
+        (json.loads(act.body) for act in reversed(acts) if act.action == "alert.planned"), {}
+    )
+    return Sheet(
+        report=standing,
+        facts=known,
+        steps=tuple(_steps(standing, known, arrivals)),
+        timeline=tuple(_timeline([*acts, *_incident(ledger, record)])),
+        accepted=tuple(_curves(ledger.progress(alert_id), totals)),
+        delivered=tuple(_curves(arrivals, totals)),
+        receipts=receipts,
+        related=tuple(_related(ledger, record)),
+        recipients=planned.get("recipients"),
+        refused=int(planned.get("notes", {}).get("refused", 0)),
+        head=(acts[-1].seq, acts[-1].hash) if acts else (0, ""),
+        sealed=any(act.action == "audit.sealed" for act in acts),
+    )
+
+
+def _incident(ledger: LedgerReader, record: AlertRecord) -> Sequence[AuditRow]:
+    incident = record.alert.incident
+    return () if incident == record.alert.id else list(ledger.audit(incident))
+
+
+def _related(ledger: LedgerReader, record: AlertRecord) -> Iterator[tuple[str, str, datetime]]:
+    for other in ledger.alerts_of(record.alert.incident):
+        yield other.alert.id, other.alert.title, other.accepted_at
+
+
+def _steps(
+    standing: Report, known: Mapping[str, Fact], arrivals: Mapping[str, Sequence[tuple[int, int]]]
+) -> Iterator[Step]:
+    words = {"reported": "Reported", "confirmed": "Confirmed", "decided": "Decided to warn"}
+    for name in TIMES:
+        fact = known.get(name)
+        yield Step(
+            name=name,
+            words=words[name],
+            at=fact.at if fact else None,
+            source=f"noted by {fact.noted_by}" if fact else "",
+        )
+    record = standing.record
+    yield Step(
+        name="accepted", words="Accepted: durable, sending begins", at=record.accepted_at, source="measured"
+    )
+    start = record.accepted_at
+    posts = [c.first_s for c in standing.channels if c.total == 1 and c.first_s is not None]
+    people = [c for c in standing.channels if c.total > 1]
+    yield _measured("first_post", "First public post", start, min(posts, default=None))
+    seconds = [curve[0][0] for curve in arrivals.values() if curve]
+    yield _measured("first_handset", "First handset or mailbox (receipt)", start, min(seconds, default=None))
+    for name, share, field in (("half", "50 %", "half_s"), ("most", "95 %", "most_s")):
+        reached = [getattr(channel, field) for channel in people]
+        last = max(reached) if reached and None not in reached else None
+        yield _measured(name, f"{share} accepted on every personal channel", start, last)
+
+
+def _measured(name: str, words: str, start: datetime, seconds: float | None) -> Step:
+    at = None if seconds is None else start + timedelta(seconds=seconds)
+    return Step(name=name, words=words, at=at, source="measured" if at else "")
+
+
+def _timeline(acts: Sequence[AuditRow]) -> Iterator[Moment]:
+    run: list[AuditRow] = []
+    for act in sorted(acts, key=lambda row: row.seq):
+        if run and (act.action, act.actor) != (run[-1].action, run[-1].actor):
+            yield _moment(run)
+            run = []
+        run.append(act)
+    if run:
+        yield _moment(run)
+
+
+def _moment(run: Sequence[AuditRow]) -> Moment:
+    first = run[0]
+    return Moment(
+        at=instant(first.at),
+        words=_ACTS.get(first.action, first.action),
+        actor=first.actor,
+        origin=first.origin,
+        count=len(run),
+        detail=_detail(first, json.loads(first.body)),
+        first=first.seq,
+    )
+
+
+def _detail(act: AuditRow, body: Mapping[str, Any]) -> str:
+    match act.action:
+        case "alert.cancelled":
+            return (
+                f"{body['stopped']:,} stopped, {body['in_flight']:,} were leaving, {body['gone']:,} had left"
+            )
+        case "alert.planned":
+            return ", ".join(f"{name} {count:,}" for name, count in body["deliveries"].items() if count)
+        case "alert.noted":
+            return ", ".join(WORDS.get(name, name) for name in body)
+        case "incident.closed":
+            return str(body.get("reason", ""))
+        case "alert.expired":
+            return f"{body['expired']:,} messages"
+        case _:
+            return ""
+
+
+def _curves(curves: Mapping[str, Sequence[tuple[int, int]]], totals: Mapping[str, int]) -> Iterator[Curve]:
+    for channel, seconds in curves.items():
+        points, so_far = [(0.0, 0)], 0
+        for second, count in seconds:
+            so_far += count
+            points.append((second + 1.0, so_far))
+        yield Curve(channel=channel, total=totals.get(channel, so_far), points=tuple(points))

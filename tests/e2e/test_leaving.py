@@ -1,0 +1,232 @@
+"""Who watches may leave: Ctrl-C, a closed terminal, --no-wait. Who sends goes on."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+
+from campus import slow, until
+
+MANY = 40
+
+
+def tempo(build, **given):
+    """A campus whose texts take about two seconds in all."""
+    return build(people=MANY, sms={"rate_per_s": 25}, **given)
+
+
+def accepted(process):
+    """Read what a watching command says, up to the line that says the alert is safe."""
+    seen = b""
+    while b"Accepted " not in seen:
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    return line.split()[1].rstrip(b":").decode()
+
+
+def test_no_wait_answers_8_at_once_and_status_follow_sees_the_end(build):
+    campus = tempo(build)
+
+    done = campus.send("--no-wait", "--json", "--channels", "sms-main", code=8)
+
+    told = json.loads(done.stdout)
+    assert list(told) == ["v", "kind", "alert", "again"]
+    assert (told["v"], told["kind"], told["again"]) == (1, "accepted", False)
+    assert campus.box.counts()["texts"] < MANY
+    followed = campus("status", told["alert"], "--follow", "--json", code=0)
+    assert json.loads(followed.stdout)["channels"][0]["accepted"] == MANY
+    assert campus.box.counts()["texts"] == MANY
+
+
+def test_ctrl_c_ends_the_watching_and_everything_is_delivered(build):
+    campus = tempo(build)
+    process = campus.start(
+        "send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main"
+    )
+    alert_id = accepted(process)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+
+    assert process.returncode == 8
+    assert f"alert status {alert_id} --follow" in (out + err).decode()
+    assert b"Traceback" not in err
+    assert campus.sender()
+    campus.settled(alert_id)
+    assert campus.box.counts()["texts"] == MANY
+
+
+def test_ctrl_c_by_a_whole_process_group_does_not_reach_the_sender(build):
+    campus = build(people=MANY, sms={"rate_per_s": 15})
+    process = campus.start(
+        "send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main"
+    )
+    alert_id = accepted(process)
+
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=10)
+    time.sleep(0.3)
+
+    assert campus.sender()
+    campus.settled(alert_id)
+    assert campus.box.counts()["texts"] == MANY
+
+
+def test_ctrl_c_at_any_moment_never_lies_about_what_was_sent(build):
+    campus = build(people=3)
+
+    def words(place):
+        return (
+            "send",
+            "hazard",
+            "-v",
+            f"place={place}",
+            "--confirm",
+            place,
+            "--channels",
+            "sms-main",
+            "--no-wait",
+        )
+
+    began = time.monotonic()
+    campus(*words("Hill"), code=8)
+    took = time.monotonic() - began
+    campus.sender_gone()
+    opened, said_nothing = len(campus.alerts()), 0
+    for step in range(5):
+        process = campus.start(*words(f"Hill {step}"))
+        time.sleep(took * (0.5 + 0.12 * step))
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = (stream.decode() for stream in process.communicate(timeout=15))
+        campus.sender_gone()
+
+        now = len(campus.alerts())
+        if process.returncode == 5:
+            assert "othing was sent" in err
+            assert now == opened
+            said_nothing += 1
+        elif process.returncode == 8:
+            assert now == opened + 1
+        else:
+            # In the interpreter's own first or last moments.
+            assert now == opened + ("Accepted" in out)
+        opened = now
+    assert said_nothing < 5
+
+
+def test_a_closed_terminal_ends_the_watching_only(build):
+    campus = tempo(build)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        campus.words("send", "hazard", "-v", "place=Hill", "--channels", "sms-main"),
+        cwd=campus.home,
+        env=campus.environment({"TERM": "dumb"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: _make_controlling(theirs),  # noqa: PLW1509 - no threads here
+    )
+    os.close(theirs)
+    try:
+        _read_until(ours, b"Type Hill to send")
+        os.write(ours, b"hill\n")
+        _read_until(ours, b"Accepted ")
+    finally:
+        os.close(ours)  # the kernel hangs up: SIGHUP to the session
+        process.wait(10)
+
+    assert process.returncode == -signal.SIGHUP
+    [record] = campus.alerts()
+    campus.settled(record.alert.id)
+    assert campus.box.counts()["texts"] == MANY
+
+
+def test_on_a_terminal_the_officer_types_the_place_and_sees_colour(build):
+    campus = build()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        campus.words("send", "hazard", "-v", "place=Hill House", "--channels", "sms-main"),
+        cwd=campus.home,
+        env=campus.environment({"TERM": "xterm"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        seen = _read_until(ours, b"Type Hill House to send")
+        assert b"SEND THIS FOR REAL: 3 messages on sms-main." in seen
+        assert b"\x1b[" in seen
+        os.write(ours, b"  hill   HOUSE \n")
+        seen = _read_until(ours, b"done: all accepted")
+        assert process.wait(10) == 0
+    finally:
+        os.close(ours)
+    assert campus.box.counts()["texts"] == 3
+
+
+def test_a_watcher_that_is_killed_changes_nothing(build):
+    campus = tempo(build)
+    process = campus.start(
+        "send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main"
+    )
+    alert_id = accepted(process)
+
+    process.kill()
+    process.wait()
+
+    campus.settled(alert_id)
+    assert campus.box.counts()["texts"] == MANY
+
+
+def test_a_watcher_starts_another_sender_when_its_own_is_killed(build):
+    campus = tempo(build)
+    campus.box.play(slow(0.3))
+    process = campus.start(
+        "send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main", "--json"
+    )
+    until(lambda: campus.box.counts()["texts"] > 3, 10, "nothing arrives")
+
+    killed = campus.kill_sender()
+    out, err = process.communicate(timeout=30)
+
+    assert killed
+    assert process.returncode == 0, (out, err)
+    assert b"The sender ended early; going on with what is left." in err
+    texts = [text["to"] for text in campus.box.state("texts")]
+    assert len(texts) == len(set(texts)) == MANY
+    assert json.loads(out)["channels"][0]["accepted"] == MANY
+    campus.whole()
+
+
+def test_the_next_command_goes_on_with_what_an_interrupted_sender_left(build):
+    campus = tempo(build)
+    alert_id = campus.send_and_leave("--channels", "sms-main")
+    campus.kill_sender()
+
+    done = campus("status")
+
+    assert "An interrupted alert was found" in done.stderr
+    campus.settled(alert_id)
+    assert campus.box.counts()["texts"] == MANY
+    assert "settled" in campus("status", code=0).stdout
+
+
+def _make_controlling(terminal):
+    import fcntl
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+def _read_until(terminal, words, within_s=15):
+    seen, end = b"", time.monotonic() + within_s
+    while words not in seen:
+        assert time.monotonic() < end, seen
+        seen += os.read(terminal, 4096)
+    return seen

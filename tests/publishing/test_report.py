@@ -1,0 +1,197 @@
+import re
+import time
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from alerting.errors import UsageProblem
+from alerting.publishing.facts import Fact, checked, facts
+from alerting.publishing.listing import listing
+from alerting.publishing.page import page
+from alerting.publishing.sheet import gather
+from alerting.testing.builders import an_alert
+from tests.publishing.conftest import START, ZONE, tell
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture
+def sheet(ledger, told, clock):
+    return gather(ledger, told, at=clock.now(), receipts=frozenset({"sms-main"}))
+
+
+class Outline(HTMLParser):
+    """The page as a machine reads it: tags with their attributes, and what is open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "br", "line"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def of(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def test_accepted_and_delivered_are_counted_apart_and_a_channel_without_receipts_says_so(sheet, campus):
+    text = page(sheet, campus)
+    rows = {row["channel"]: row for row in listing(sheet, campus)["channels"]}
+
+    assert rows["sms-main"]["accepted"] == 500 - 500 // 37
+    assert rows["sms-main"]["delivered"] < rows["sms-main"]["accepted"]
+    assert rows["email-main"]["delivered"] is None
+    assert text.count('<span class="missing">no receipts</span>') == 2
+    assert "receipts prove" in text
+
+
+def test_the_page_needs_nothing_from_outside(sheet, campus):
+    outline = Outline(page(sheet, campus))
+    assert not outline.of("script")
+    assert not outline.of("img")
+    assert not [attrs for tag in ("link", "iframe") for attrs in outline.of(tag)]
+    assert "url(" not in page(sheet, campus)
+
+
+def test_the_page_can_be_read_without_seeing_it(sheet, campus):
+    outline = Outline(page(sheet, campus))
+    assert outline.open == []
+    assert outline.of("html") == [{"lang": "en"}]
+    assert len(outline.of("main")) == len(outline.of("header")) == len(outline.of("h1")) == 1
+    assert all("scope" in attrs for attrs in outline.of("th"))
+    assert len(outline.of("caption")) == len(outline.of("table"))
+    assert all(attrs["role"] == "img" and len(attrs["aria-label"]) > 40 for attrs in outline.of("svg"))
+    ids = {attrs["id"] for _, attrs in outline.tags if "id" in attrs}
+    assert {attrs["aria-labelledby"] for attrs in outline.of("section")} <= ids
+
+
+def test_lines_differ_by_more_than_colour_and_a_channel_looks_the_same_in_both_drawings(sheet, campus):
+    lines = Outline(page(sheet, campus)).of("polyline")
+    accepted, delivered = lines[:3], lines[3:]
+    assert len({line.get("stroke-dasharray", "") for line in accepted}) == 3
+    assert [line["stroke-dasharray"] for line in delivered] == [accepted[1]["stroke-dasharray"]]
+
+
+def luminance(colour):
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_ink_is_dark_enough_to_read(sheet, campus):
+    text = page(sheet, campus)
+    inks = set(re.findall(r"--(?:ink|soft|mark): (#[0-9a-f]{6})", text)) | set(
+        re.findall(r'<polyline[^>]*stroke="(#[0-9a-f]{6})"', text)
+    )
+    paper = luminance("#f4f3ef")
+    assert len(inks) >= 5
+    assert all((paper + 0.05) / (luminance(ink) + 0.05) >= 4.5 for ink in inks)
+
+
+def test_whatever_people_and_providers_wrote_is_shown_and_never_obeyed(ledger, clock, campus):
+    alert = an_alert(
+        id="L-EVJL00",
+        title=HOSTILE,
+        template=HOSTILE,
+        variables={HOSTILE: HOSTILE},
+        author=HOSTILE,
+        audience=HOSTILE,
+    )
+    told = tell(ledger, clock, people=2, alert=alert)
+    text = page(gather(ledger, told, at=clock.now(), receipts=frozenset()), campus)
+
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert Outline(text).open == []
+
+
+def test_a_link_that_is_no_web_address_is_text_only(sheet, campus):
+    from dataclasses import replace
+
+    channels = [replace(c, permalink="javascript:alert(1)") for c in sheet.report.channels]
+    bad = replace(sheet, report=replace(sheet.report, channels=tuple(channels)))
+    assert 'href="javascript' not in page(bad, campus)
+
+
+def test_what_nobody_recorded_says_how_to_record_it(sheet, campus):
+    text = page(sheet, campus)
+    assert "alert note L-7K2QXD --reported 02:03" in text
+    assert listing(sheet, campus)["clock"]["confirmed"] == {"at": None, "source": None}
+    assert [row["answer"] for row in listing(sheet, campus)["clery"]][:2] == [None, None]
+
+
+def test_what_was_noted_stands_in_the_clock_and_the_record(ledger, told, noted, clock, campus):
+    reported = START - timedelta(minutes=4)
+    noted(reported=reported.isoformat(), by="Officer Park")
+    noted(by="Officer Kim Park")
+    sheet = gather(ledger, told, at=clock.now(), receipts=frozenset())
+    text = page(sheet, campus)
+
+    assert "2026-09-01 02:10:03" in text
+    assert "Officer Kim Park" in text
+    assert "noted by kim" in text
+    assert listing(sheet, campus)["clock"]["reported"]["at"] == reported.isoformat()
+    assert facts(ledger, told)["by"].value == "Officer Kim Park"
+
+
+def test_a_large_alert_is_told_from_its_counters(ledger, clock, campus):
+    """Rows are not looked at: sixteen times the people take about the same time."""
+    small = tell(ledger, clock, people=500, rate=8000.0)
+    large = tell(ledger, clock, people=8000, alert=an_alert(id="L-B1GB1G"), rate=8000.0)
+
+    def cost(record):
+        began = time.perf_counter()
+        for _ in range(5):
+            gather(ledger, record, at=clock.now(), receipts=frozenset())
+        return time.perf_counter() - began
+
+    cost(small)
+    assert cost(large) < 6 * cost(small) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("02:03", "2026-09-01T02:03:00-04:00"),
+        ("2:03:30", "2026-09-01T02:03:30-04:00"),
+        ("23:58", "2026-08-31T23:58:00-04:00"),
+        ("2026-09-01 02:03", "2026-09-01T02:03:00-04:00"),
+        ("2026-09-01T06:03:00+00:00", "2026-09-01T06:03:00+00:00"),
+    ],
+)
+def test_a_time_is_taken_on_the_campus_clock_on_the_day_nearest_to_the_alert(given, told):
+    now = START + timedelta(hours=30)
+    assert checked({"reported": given}, known={}, near=START, now=now, zone=ZONE) == {"reported": told}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"reported": "02:30"}, "in the future"),
+        ({"reported": "2 am"}, "is not a time"),
+        ({"reported": "25:00"}, "is not a time"),
+        ({"reported": "02:10", "confirmed": "02:05"}, "is before reported"),
+        ({"by": "  "}, "is empty"),
+        ({"how": "x" * 2000}, "too long"),
+        ({}, "nothing to note"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(given, words):
+    with pytest.raises(UsageProblem, match=words):
+        checked(given, known={}, near=START, now=START + timedelta(minutes=1), zone=ZONE)
+
+
+def test_times_are_held_against_those_noted_before():
+    known = {"confirmed": Fact(value="2026-09-01T02:05:00-04:00", noted_by="kim")}
+    with pytest.raises(UsageProblem, match=r"confirmed .* is before reported"):
+        checked({"reported": "02:10"}, known=known, near=START, now=START, zone=ZONE)
