@@ -1,0 +1,152 @@
+"""Starting a drill by hand or because it is due, sending it, and telling how it went."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from alerting.cli.face import Face, emit, note, say
+from alerting.errors import Exit, LedgerBusy, NotAllowed, Problem
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.broadcast.plan import Plan
+    from alerting.drills.drill import Drill, Programme
+    from alerting.ledger.rows import Actor
+    from alerting.scheduler import Fired
+    from alerting.service.opening import Opened
+
+_ANSWER_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """A drill about to be run, and what it runs in."""
+
+    face: Face
+    app: App
+    programme: Programme
+    drill: Drill
+
+
+def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: bool) -> int:
+    """Open a confirmed drill, have it sent, and judge it; return the exit code.
+
+    Raises:
+        NotAllowed: a real alert is in force, or the same drill was started this second.
+        AlertingError: it was refused; nothing was sent.
+    """
+    from alerting.drills.due import by_hand
+    from alerting.drills.exercise import BY_HAND, Taken
+    from alerting.scheduler import opening
+
+    app, drill = going.app, going.drill
+    occurrence = by_hand(drill, going.programme, now=app.clock.now())
+    change = opening(
+        app,
+        going.programme,
+        drill,
+        plan,
+        occurrence,
+        actor=going.face.actor,
+        clock=clock,
+        detail=BY_HAND,
+    )
+    app.ready_state()
+    writer = app.writer()
+    try:
+        opened: Opened = writer.submit(change).result()
+    except Taken:
+        raise NotAllowed(
+            Problem(where=drill.name, what="was started moments ago", fix="`alert drill history` shows it")
+        ) from None
+    finally:
+        writer.close()
+    if not json:
+        say(f"Practice {opened.alert_id} is safe on disk, leaving now. Ctrl-C only stops watching.")
+    set_off(app)
+    if not wait:
+        if json:
+            emit("accepted", alert=opened.alert_id, again=False)
+        return Exit.RUNNING
+    return judged(app, opened.alert_id, json=json)
+
+
+def set_off(app: App) -> None:
+    """Have what was opened sent: by the process that owns the ledger, or by a new one."""
+    from alerting.cli.launch import resume
+    from alerting.engine.control import ask
+
+    if app.lock().held_by() or not resume(app):
+        # Nobody there after all: then whoever had it has ended, and watching starts another.
+        with suppress(LedgerBusy):
+            ask(app.state, {"verb": "resume"}, timeout=_ANSWER_S)
+
+
+def judged(app: App, alert_id: str, *, json: bool) -> int:
+    """Watch a drill until it is settled and tell how it went; return the exit code.
+
+    An expectation that is not met makes a delivered drill PARTIAL.
+    """
+    from alerting.cli.drill_record import card_lines, dossier_of
+    from alerting.cli.follow import follow
+    from alerting.drills.clery import as_json
+
+    code = follow(app, alert_id, json=json, title="drill")
+    dossier = dossier_of(app, alert_id)
+    if json:
+        emit("scorecard", **as_json(dossier))
+    else:
+        for line in card_lines(dossier.card):
+            say(line)
+    return Exit.PARTIAL if code == Exit.OK and dossier.card.passed is False else code
+
+
+def fire_due(face: Face, programme: Programme, *, only_rehearsals: bool, json: bool) -> int:
+    """Start what is due now; return the exit code: USAGE when one could not start, PARTIAL for a miss."""
+    from alerting.cli.drill_app import drill_app
+    from alerting.scheduler import split
+
+    real, rehearsals = split(programme)
+    code = 0
+    for part in (rehearsals,) if only_rehearsals else (real, rehearsals):
+        if any(drill.schedule for drill in part.drills.values()):
+            app = drill_app(face, next(iter(part.drills.values())))
+            fired = asyncio.run(_fired(app, part, face.actor))
+            code = max(code, _told(app, fired, json=json))
+    return code
+
+
+async def _fired(app: App, programme: Programme, actor: Actor) -> Fired:
+    from alerting.scheduler import fire
+
+    app.ready_state()
+    writer = app.writer()
+    try:
+        return await fire(app, programme, writer=writer, actor=actor)
+    finally:
+        writer.close()
+
+
+def _told(app: App, fired: Fired, *, json: bool) -> int:
+    code = 0
+    if fired.opened:
+        set_off(app)
+    for name, alert_id in fired.opened:
+        if not json:
+            say(f"Started the drill {name}: {alert_id}")
+        code = max(code, judged(app, alert_id, json=json))
+    for missed in fired.missed:
+        note(f"! the drill {missed.drill}, planned for {missed.planned_local:%Y-%m-%d %H:%M}, was missed")
+        code = max(code, Exit.PARTIAL)
+    for name, why in fired.refused:
+        note(f"! the drill {name} could not start: {why}")
+        code = max(code, Exit.USAGE)
+    if json:
+        missed_times = [{"drill": m.drill, "planned_local": m.key} for m in fired.missed]
+        refused = [{"drill": name, "why": why} for name, why in fired.refused]
+        opened = [{"drill": name, "alert": alert} for name, alert in fired.opened]
+        emit("due", opened=opened, missed=missed_times, refused=refused)
+    return code

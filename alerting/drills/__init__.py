@@ -1,0 +1,1 @@
+"""Drills: when they happen, how one runs, and what it proved."""

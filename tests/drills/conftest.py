@@ -1,0 +1,9 @@
+import pytest
+from campus import Campus
+
+
+@pytest.fixture
+def campus(tmp_path):
+    made = Campus(tmp_path)
+    yield made
+    made.close()
