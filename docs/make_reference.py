@@ -167,8 +167,13 @@ def config_keys() -> Iterator[str]:
         model = registry.settings_class(kind)
         yield f"### channels[]: kind `{kind}`\n"
         yield inspect.cleandoc(model.__doc__ or "").replace("``", "`") + "\n"
-        own = _properties(model.model_json_schema(by_alias=True))
-        yield from _keys({name: found for name, found in own.items() if shared.get(name) != found})
+        schema = model.model_json_schema(by_alias=True)
+        own = {name: found for name, found in _properties(schema).items() if shared.get(name) != found}
+        yield from _keys(own)
+        for name, (_, found) in own.items():
+            if section := _section(found, schema.get("$defs", {})):
+                yield f"### channels[]: kind `{kind}`, {name}\n"
+                yield from _keys(_properties(section))
 
 
 def _section(found: Mapping[str, Any], models: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
 import pytest
-from campus import Campus
+from drill_campus import Campus
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campus import ZONE, Campus, a_drill, a_programme
+from drill_campus import ZONE, Campus, a_drill, a_programme
 
 from alerting.drills.drill import Schedule
 from alerting.errors import LedgerUnavailable

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import schedulers
-from campus import ACTOR, NOON, ZONE, Campus, a_drill, a_programme
+from drill_campus import ACTOR, NOON, ZONE, Campus, a_drill, a_programme
 
 from alerting.clock import FrozenClock, SystemClock
 from alerting.drills.drill import Schedule

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
 import pytest
-from campus import ACTOR, CANARY, NOON, ZONE, a_drill, a_programme
+from drill_campus import ACTOR, CANARY, NOON, ZONE, a_drill, a_programme
 from hypothesis import given
 from hypothesis import strategies as st
 

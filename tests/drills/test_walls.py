@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from campus import ACTOR, a_drill, a_programme, feed, wired
+from drill_campus import ACTOR, a_drill, a_programme, feed, wired
 
 from alerting.drills.due import by_hand
 from alerting.drills.exercise import exercise_house, open_exercise, plan_exercise, refuse_unwalled

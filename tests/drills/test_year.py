@@ -3,7 +3,7 @@
 import warnings
 from datetime import UTC, date, datetime, timedelta
 
-from campus import ZONE, a_drill, a_programme
+from drill_campus import ZONE, a_drill, a_programme
 
 from alerting.drills.calendar import calendar
 from alerting.drills.drill import Break, Schedule
