@@ -67,11 +67,7 @@ class App:
         self._readers = [] if readers is None else readers
 
     def whole(self) -> App:
-        """Return this program with its credentials: what is made for looking must not send.
-
-        Raises:
-            ConfigProblem: they are not here.
-        """
+        """Return this program with its credentials, or raise ConfigProblem: a view must not send."""
         if self.credentials:
             return self
         return App(
@@ -221,13 +217,12 @@ class App:
 
     def rules(self, channel: str) -> Rules:
         """Return how a channel's lane behaves."""
-        from alerting.broadcast.lane import Rules
-        from alerting.broadcast.retry import Policy
+        from alerting.broadcast import lane, retry
 
-        retry = self.config.retry
-        return Rules(
-            policy=Policy(attempts=retry.attempts),
-            fallback_after=retry.fallback_after_s,
+        told = self.config.retry
+        return lane.Rules(
+            policy=retry.Policy(attempts=told.attempts),
+            fallback_after=told.fallback_after_s,
             mode=next((known.mode for known in self.config.channels if known.name == channel), "both"),
         )
 
@@ -320,9 +315,8 @@ class App:
     def let_go(self) -> None:
         """Close every reading connection: a process that has one open must not be forked.
 
-        The child would believe to hold the locks of its parent, and the next reader would find nobody
-        there and start the shared index of the log anew under the child's feet.
-        Source: https://www.sqlite.org/howtocorrupt.html, section 2.6.
+        The child would think it holds its parent's locks, and the next reader would start the log's index
+        anew under its feet. Source: https://www.sqlite.org/howtocorrupt.html, section 2.6.
         """
         while self._readers:
             self._readers.pop().close()

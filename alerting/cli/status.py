@@ -169,12 +169,12 @@ def resume(
     from alerting.cli.launch import resume as start
 
     face: Face = ctx.obj
-    app = face.app
-    ledger = app.reader()
+    ledger = face.view.reader()
     waiting = list(dict.fromkeys(alert_id for alert_id, _ in ledger.unsettled())) if ledger else []
     if not waiting:
         _nothing(json=json)
         return
+    app = face.app
     _audited(face, waiting)
     if foreground:
         from alerting.runner import Runner

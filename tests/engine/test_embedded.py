@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "broadcast"))
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stage import Scripted, Stage, rules
 
@@ -151,7 +151,12 @@ async def test_a_stop_leaves_what_has_not_left_for_the_next_run(stage):
     pauses=st.lists(st.integers(0, 12), min_size=1, max_size=8),
     named=st.lists(st.booleans(), min_size=8, max_size=8),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.generate],  # a failure waits for its time-out: making it smaller would take minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_work_that_comes_at_any_moment_of_a_lanes_end_is_not_lost(tmp_path_factory, pauses, named):
     """``look`` may come before, while or after a lane sees that there is nothing left."""
 
