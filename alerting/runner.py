@@ -262,7 +262,10 @@ class Runner:
 
     async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
         at = self.clock.now()
-        return await self._writer.do(lambda ledger: perform(ledger, told, at=at))
+        done = await self._writer.do(lambda ledger: perform(ledger, told, at=at))
+        if told["verb"] == "cancel":
+            self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)
+        return done
 
 
 def _unsettled(ledger: Ledger) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Final, Protocol, TextIO
@@ -13,7 +12,6 @@ from alerting.clock import SystemClock
 EVENTS: Final = {
     "alert.opened": "an alert is durable and its lanes may start",
     "alert.refused": "an alert was asked for and could not be opened; nothing was sent",
-    "alert.settled": "every delivery of an alert has come to rest",
     "alert.cancelled": "an operator stopped an alert",
     "alert.expired": "the life of an alert ended with deliveries unsent",
     "lane.started": "a channel's lane took up work",
@@ -23,7 +21,6 @@ EVENTS: Final = {
     "breaker.closed": "a channel works again",
     "breaker.downed": "a channel's account is refused; its deliveries are given up or handed over",
     "delivery.handed_over": "deliveries went on to a fallback channel",
-    "delivery.uncertain": "attempts without an answer are being looked up",
     "callback.refused": "callbacks were turned away: forged, too large, too slow; counts by reason",
     "receipts.broken": "receipts could not be kept because of an error of this program",
     "receipts.unread": "the mailbox for bounces could not be read; it is tried again",
@@ -70,17 +67,16 @@ class QuietLog:
 
 
 class LazyLog:
-    """JSON lines in a file (the state directory's ``engine.log``), or on stderr.
+    """Structlog, imported only once there is time: it costs more than a first post may wait.
 
-    Events are kept until ``flush`` is first called, and written as they come from then on: the first
-    messages leave before anything is written. One line is one object of plain values, so no logging
-    library is needed; importing one takes longer than a first post may wait.
+    Events are kept until ``flush`` is first called, and written as they come from then on: JSON lines
+    in a file (the state directory's ``engine.log``), or on stderr.
     """
 
     def __init__(self, path: str = "") -> None:
         self._path = path
-        self._out: TextIO | None = None
-        self._kept: list[str] = []
+        self._log: Log | None = None
+        self._kept: list[tuple[str, str, dict[str, object]]] = []
 
     def info(self, event: str, **fields: object) -> None:
         """Tell a thing that happened."""
@@ -96,22 +92,35 @@ class LazyLog:
 
     def flush(self) -> None:
         """Write what was kept."""
-        if self._out is None:
-            self._out = _opened(self._path)
+        if self._log is None:
+            self._log = _structlog(self._path)
         kept, self._kept = self._kept, []
-        self._out.writelines(kept)
-        self._out.flush()
+        for level, event, fields in kept:
+            getattr(self._log, level)(event, **fields)
 
     def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
         at = SystemClock().now().isoformat(timespec="milliseconds")
-        line = {"at": at, **fields, "event": event, "level": level}
-        self._kept.append(json.dumps(line, default=repr) + "\n")
-        if self._out is not None:
+        self._kept.append((level, event, {"at": at, **fields}))
+        if self._log is not None:
             self.flush()
 
 
+def _structlog(path: str) -> Log:
+    import structlog
+
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(_opened(path)),
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)],
+    )
+    return log
+
+
 def _opened(path: str) -> TextIO:
+    if not path:
+        return sys.stderr
     try:
-        return Path(path).open("a", encoding="utf-8") if path else sys.stderr
+        file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the process
+        Path(path).chmod(0o600)
     except OSError:
         return sys.stderr
+    return file

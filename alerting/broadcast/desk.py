@@ -48,6 +48,7 @@ class Desk:
         self._channel, self._pace, self._window, self._breaker = channel, pace, window, breaker
         self._policy, self._clock, self._rng, self._log, self._wake = policy, clock, rng, log, wake
         self._quarantine = int(channel.capabilities.quarantine.total_seconds() * _SECOND)
+        self.failed: Exception | None = None
         self._results: dict[Hold, list[Settled]] = {}
         self._handed: dict[Hold, list[int]] = {}
 
@@ -58,7 +59,18 @@ class Desk:
         return told
 
     def told(self, item: Item, told: Told) -> None:
-        """Take in what became of one item; the next turn records it."""
+        """Take in what became of one item; the next turn records it.
+
+        An error of this program is kept for the lane, which ends on it and is started again: senders
+        call this from where nobody would hear.
+        """
+        try:
+            self._take_in(item, told)
+        except Exception as error:  # noqa: BLE001 - raised again by the lane
+            self.failed = error
+            self._wake.set()
+
+    def _take_in(self, item: Item, told: Told) -> None:
         if type(told) is Accepted and self._breaker.calm:
             self._accepted(item, told)
             return

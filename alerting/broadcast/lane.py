@@ -139,6 +139,8 @@ class Lane:
     # -- one turn ---------------------------------------------------------------------------------
 
     async def _step(self, *, stopping: bool) -> None:
+        if self._desk.failed is not None:
+            raise self._desk.failed
         if (wait := self._gathering()) > 0:
             await asyncio.sleep(wait)
         turn = self._turn(stopping=stopping)
@@ -193,8 +195,12 @@ class Lane:
             self._due = answer.next_due
         if answer.leased:
             self._take_up(answer.leased)
-        for channel in {hold.facts.fallback for hold in turn.handed}:
-            self._nudge(channel)
+        for hold, ids in turn.handed.items():
+            to = hold.facts.fallback
+            self._log.info("delivery.handed_over", channel=self.channel.name, to=to, count=len(ids))
+            self._nudge(to)
+        for alert_id in turn.expired:
+            self._log.warning("alert.expired", alert=alert_id, channel=self.channel.name)
 
     def _take_up(self, leased: Leased) -> None:
         alert = leased.record.alert

@@ -7,6 +7,11 @@ from typing import Final
 
 #: How far ahead of an even spacing a lane may run, so that a late wake-up costs no throughput.
 BURST_S: Final = 0.05
+#: A second as counted here is longer than the provider's by this share: what leaves evenly arrives unevenly.
+_JITTER: Final = 0.005
+#: The share of a second's rate left unused at the start of a run. The first messages open connections and
+#: arrive late, so that those of the next moment would share a second with them.
+_RUN_UP: Final = 0.05
 #: The shortest wait worth asking for; less would not move a clock.
 _TICK_S: Final = 1e-6
 
@@ -21,8 +26,9 @@ class Pace:
 
     def __init__(self, rate_per_s: float) -> None:
         self._rate = rate_per_s
-        self._span = max(1.0, 1.0 / rate_per_s)
-        self._most = max(1.0, rate_per_s * self._span)
+        span = max(1.0, 1.0 / rate_per_s)
+        self._most = max(1.0, rate_per_s * span)
+        self._span = span * (1 + _JITTER)
         self._schedule = float("-inf")
         self._sent: deque[tuple[float, int]] = deque()
         self._used = 0
@@ -37,6 +43,9 @@ class Pace:
         wait = self.ready_in(units, now)
         if wait > 0:
             return wait
+        if not self._sent and (unused := int(self._rate * _RUN_UP)):
+            self._sent.append((now, unused))
+            self._used += unused
         self._sent.append((now, units))
         self._used += units
         self._schedule = max(self._schedule, now) + units / self._rate

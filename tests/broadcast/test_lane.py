@@ -407,3 +407,19 @@ async def test_the_most_urgent_alert_goes_first(stage):
 
     keys = {delivery_key("L-BBBBBB", "sms", str(e.address)) for e in channel.envelopes[:3]}
     assert {e.key for e in channel.envelopes[:3]} == keys
+
+
+async def test_an_error_of_this_program_restarts_the_lane_and_loses_nothing(stage):
+    class Outlandish(Searchable):
+        """Answers, once, what is no outcome at all."""
+
+        async def send(self, envelope):
+            answer = await super().send(envelope)
+            return answer if sum(self.calls.values()) > 1 else object()
+
+    channel = Outlandish("x", in_flight=2)
+    play = stage(channel)
+    play.open(4)
+    await play.play()
+    assert play.counts() == only("accepted", 4)
+    assert set(channel.has.values()) == {1}

@@ -1,0 +1,55 @@
+"""From a list of people with phone and mailbox to durable deliveries on two channels.
+
+``python -m benchmarks.planning PEOPLE.CSV`` prints CPU seconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+from alerting.audience.csvfile import CsvAudience
+from alerting.audience.roster import roster_of
+from alerting.clock import SystemClock, micros
+from alerting.ledger.rows import Actor, NewDelivery, Opening
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.model.audience import AddressKind
+from alerting.testing.builders import a_lane, an_alert
+
+
+def main() -> None:
+    gc.set_threshold(100_000)
+    path = Path(sys.argv[1])
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        began = time.process_time()
+        source = CsvAudience(path, region="US")
+        roster = roster_of(source, name="everyone", list_path=path, salt="", directory=folder)
+        ledger = SqliteLedger.open(folder / "ledger.db", clock=clock)
+        alert, planned = an_alert(), 0
+        with ledger.transaction():
+            lanes = (a_lane(channel="sms"), a_lane(channel="mail"))
+            opening = Opening(alert=alert, lanes=lanes, actor=Actor(name="bench"), digest="d")
+            ledger.open_alert(opening, at=micros(clock.now()))
+            for channel, kind in (("sms", AddressKind.PHONE), ("mail", AddressKind.EMAIL)):
+                rows = map(NewDelivery._make, roster.deliveries(kind))
+                while batch := list(islice(rows, 500)):
+                    planned += ledger.add_batch(alert.id, channel, batch, priority=1)
+            ledger.planned(alert.id, recipients=planned, notes={})
+        ledger.close()
+        print(time.process_time() - began)
+    assert planned == 2 * roster_size(path), planned
+
+
+def roster_size(path: Path) -> int:
+    with path.open(encoding="utf-8") as file:
+        return sum(1 for _ in file) - 1
+
+
+if __name__ == "__main__":
+    main()

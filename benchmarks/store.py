@@ -1,0 +1,84 @@
+"""What remembering costs: the ledger, long lists, memory, and size."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.campus import people, sms
+from benchmarks.lab import Lab, ratio
+from benchmarks.table import Line, at_least, at_most
+from benchmarks.texts import send
+
+
+def ledger(lab: Lab) -> Iterator[Line]:
+    """The same lane with the durable ledger and with none; grouped commits and single ones."""
+    count = 5_000 if lab.quick else 10_000
+    with lab.stand_in("stub") as stub:
+        kept, none = lab.pairs_of(
+            lambda: lab.told("-m", "benchmarks.bare", stub.url, str(count), "sqlite"),
+            lambda: lab.told("-m", "benchmarks.bare", stub.url, str(count), "none"),
+        )
+    note = f"{median(kept):.0f} µs against {median(none):.0f} µs"
+    yield at_most("durable ledger: CPU over the same lane without one", ratio(kept, none), 1.5, note=note)
+    together, singly = lab.pairs_of(
+        lambda: lab.told("-m", "benchmarks.bare", "-", "5000", "together"),
+        lambda: lab.told("-m", "benchmarks.bare", "-", "1000", "singly"),
+    )
+    note = f"{median(singly):.0f} µs against {median(together):.1f} µs"
+    yield at_least("commit for each outcome over grouped commits, CPU", ratio(singly, together), 6, note=note)
+
+
+def lists(lab: Lab) -> Iterator[Line]:
+    """A long list: checked, de-duplicated, two deliveries planned for each person."""
+    count = 50_000 if lab.quick else 1_000_000
+    path = people(lab.folder, count, mail=True)
+    bare, ours = [], []
+    for _ in range(1 if lab.quick else 2):
+        began = time.process_time()
+        with path.open(newline="", encoding="utf-8") as file:
+            for _row in csv.reader(file):
+                pass
+        bare.append(time.process_time() - began)
+        ours.append(lab.told("-m", "benchmarks.planning", str(path)))
+    note = f"{median(ours):.1f} s against {median(bare):.2f} s"
+    what = (
+        f"{count:,} rows checked, de-duplicated, {2 * count:,} deliveries durable: CPU over a bare csv.reader"
+    )
+    yield at_most(what, ratio(ours, bare), 8, note=note)
+
+
+def memory(lab: Lab) -> Iterator[Line]:
+    """Peak memory at two sizes."""
+    small, large = (60_000, 110_000) if lab.quick else (100_000, 300_000)
+    with lab.stand_in("stub") as stub:
+        channels = [sms("sms-main", stub.url)]
+        peaks = [send(lab, channels, count).rss_mib for count in (small, large)]
+    more = (peaks[1] - peaks[0]) / ((large - small) / 100_000)
+    note = f"{peaks[0]:.0f} MiB at {small:,}, {peaks[1]:.0f} MiB at {large:,}"
+    yield at_most("peak memory for each further 100,000 recipients", more, 1.0, unit=" MiB", note=note)
+
+
+def growth(lab: Lab) -> Iterator[Line]:
+    """Whether a large alert is as fast as a small one."""
+    small, large = (5_000, 25_000) if lab.quick else (10_000, 500_000)
+    with lab.stand_in("stub") as stub:
+        channels = [sms("sms-main", stub.url)]
+        rates = []
+        for count in (small, large):
+            stub.ask("reset")
+            send(lab, channels, count)
+            told = stub.ask("counts")
+            rates.append(count / (told["last_at"] - told["first_at"]))
+        note = f"{rates[0]:,.0f}/s and {rates[1]:,.0f}/s"
+        what = f"deliveries a second at {large:,} over those at {small:,}"
+        yield at_least(what, rates[1] / rates[0], 0.85, note=note)
+        if lab.quick:
+            return
+        wall = send(lab, channels, 1_000_000).wall_s
+        yield at_most("1,000,000 deliveries, Enter to the last outcome on disk", wall, 90, unit=" s")
+        config = lab.folder / "channels.yaml"
+        status = lab.cost("-m", "benchmarks.command", "--config", str(config), "status")
+        yield at_most("`alert status` of it", status.wall_s, 0.3, unit=" s")

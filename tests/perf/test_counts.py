@@ -1,0 +1,153 @@
+"""What a delivery costs, in things that can be counted: a regression of kind shows without a clock."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from alerting.broadcast.lane import Lane
+from alerting.broadcast.sending import Senders, StreamChannel
+from alerting.channels.base import Capabilities, Surroundings
+from alerting.channels.sms.channel import build
+from alerting.channels.sms.config import TwilioConfig
+from alerting.clock import SystemClock, micros
+from alerting.ledger.connection import Connection
+from alerting.ledger.rows import Actor, NewDelivery, Opening
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.ledger.writer import GroupWriter
+from alerting.model.audience import AddressKind
+from alerting.model.delivery import State
+from alerting.model.message import Shape, Unit
+from alerting.model.outcome import Accepted
+from alerting.secret import Secret
+from alerting.telemetry import QuietLog
+from alerting.testing.builders import a_lane, an_alert
+
+COUNT = 2_000
+CLOCK = SystemClock()
+
+
+class Instant:
+    """A provider that accepts in the next turn of the loop."""
+
+    name = "sms-main"
+    capabilities = Capabilities(
+        address_kind=AddressKind.PHONE,
+        shape=Shape(unit=Unit.SEGMENTS, limit=3, slots=("sms",)),
+        rate_per_s=1e6,
+        in_flight=50,
+        deadline=timedelta(seconds=5),
+    )
+
+    async def prepare(self, content):
+        pass
+
+    def submit(self, envelope, done):
+        asyncio.get_running_loop().call_soon(done, Accepted(f"SM{envelope.key}"))
+        return True
+
+    async def send(self, envelope):
+        raise AssertionError("every call may be streamed")
+
+    async def aclose(self):
+        pass
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Count statements, and rows given to those that run once a row."""
+    seen = Counter()
+    plain, many = Connection.do, Connection.many
+
+    def do(self, text):
+        seen[text.split()[0]] += 1
+        return plain(self, text)
+
+    def run_many(self, name, rows):
+        rows = list(rows)
+        seen[name] += len(rows)
+        return many(self, name, rows)
+
+    for name in ("all", "run"):
+        inner = getattr(Connection, name)
+
+        def counted(self, statement, params=(), *, inner=inner):
+            seen[statement] += 1
+            return inner(self, statement, params)
+
+        monkeypatch.setattr(Connection, name, counted)
+    monkeypatch.setattr(Connection, "do", do)
+    monkeypatch.setattr(Connection, "many", run_many)
+    return seen
+
+
+def opened(path, count):
+    now = CLOCK.now()
+    alert = an_alert(created_at=now, expires_at=now + timedelta(minutes=15))
+    ledger = SqliteLedger.open(path, clock=CLOCK)
+    with ledger.transaction():
+        opening = Opening(alert=alert, lanes=(a_lane(),), actor=Actor(name="lee"), digest="d")
+        ledger.open_alert(opening, at=micros(now))
+        for first in range(0, count, 500):
+            rows = [NewDelivery(f"phone:+1413555{n:04d}") for n in range(first, first + 500)]
+            ledger.add_batch(alert.id, "sms-main", rows, priority=1)
+        ledger.planned(alert.id, recipients=count, notes={})
+    ledger.close()
+    return alert
+
+
+async def sent(path, channel):
+    writer = GroupWriter(lambda: SqliteLedger.open(path, clock=CLOCK))
+    lane = Lane(
+        channel,
+        writer=writer,
+        clock=CLOCK,
+        rng=random.Random(1),
+        log=QuietLog(),
+        owner="t",
+        nudge=lambda _: None,
+    )
+    await asyncio.wait_for(lane.run(stop=asyncio.Event()), 30)
+    await asyncio.to_thread(writer.close)
+
+
+async def test_every_statement_serves_many_deliveries(tmp_path, asked):
+    alert = opened(tmp_path / "ledger.db", COUNT)
+    asked.clear()
+
+    await sent(tmp_path / "ledger.db", Instant())
+
+    assert sum(asked.values()) < COUNT / 2
+    assert asked["settle_row"] == 0
+    [tally] = SqliteLedger.open(tmp_path / "ledger.db", write=False, clock=CLOCK).tally(alert.id)
+    assert tally.counts[State.ACCEPTED] == COUNT
+
+
+async def test_commits_are_shared_by_many_deliveries(tmp_path, asked):
+    opened(tmp_path / "ledger.db", COUNT)
+    asked.clear()
+
+    await sent(tmp_path / "ledger.db", Instant())
+
+    assert asked["COMMIT"] <= COUNT / 1000 * 60
+
+
+def test_texts_are_streamed():
+    config = TwilioConfig(
+        name="sms-main", account_sid="AC" + "0" * 32, auth_token=Secret("t"), sender="+14135550199"
+    )
+
+    assert isinstance(build(config, Surroundings(clock=CLOCK, campus="")), StreamChannel)
+
+
+async def test_streamed_deliveries_make_no_tasks_but_one_to_prepare(tmp_path, monkeypatch):
+    made = Counter()
+    start = Senders._start
+    monkeypatch.setattr(Senders, "_start", lambda self, call: (made.update(["task"]), start(self, call)))
+    opened(tmp_path / "ledger.db", COUNT)
+
+    await sent(tmp_path / "ledger.db", Instant())
+
+    assert made["task"] == 1

@@ -1,0 +1,73 @@
+"""What a command may import before it does its work, counted in modules."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+SPY = """
+import atexit, json, sys
+atexit.register(lambda: print("\\n" + json.dumps(sorted(sys.modules)), file=sys.stderr))
+from alerting.cli import main
+main()
+"""
+
+
+def imported(*words, cwd):
+    done = subprocess.run(
+        [sys.executable, "-c", SPY, *words],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.fixture
+def campus(tmp_path):
+    (tmp_path / "channels.yaml").write_text(
+        "version: 1\n"
+        "campus: {name: A, source: A ALERT, time_zone: America/New_York, region: US}\n"
+        "state: state\n"
+        "templates: templates\n"
+        "audiences: {everyone: {csv: people.csv}}\n"
+        "defaults: {channels: [mail], audience: everyone}\n"
+        "channels:\n"
+        "  - {name: mail, kind: email.smtp, host: smtp.example.edu, from: a@example.edu, tls: none}\n"
+    )
+    (tmp_path / "people.csv").write_text("email\nann@example.edu\n")
+    (tmp_path / "templates").mkdir()
+    return tmp_path
+
+
+def test_help_reads_no_room_but_the_command_line(tmp_path):
+    ours = {name for name in imported("--help", cwd=tmp_path) if name.startswith("alerting.")}
+
+    assert all(name.startswith("alerting.cli") for name in ours), ours
+
+
+def test_status_needs_neither_loop_nor_templates_nor_lanes(campus):
+    found = imported("status", cwd=campus)
+
+    unwanted = {"asyncio", "ssl", "jinja2", "alerting.broadcast.lane", "alerting.rendering.store"}
+    assert found & unwanted == set()
+
+
+def test_the_logging_library_waits_until_there_is_time_to_write(tmp_path):
+    code = (
+        "import sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x');"
+        " print('structlog' in sys.modules); l.flush(); print('structlog' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout.split() == ["False", "True"]
+    line = json.loads((tmp_path / "e").read_text())
+    assert (line["event"], line["level"]) == ("x", "info")
