@@ -423,3 +423,22 @@ async def test_an_error_of_this_program_restarts_the_lane_and_loses_nothing(stag
     await play.play()
     assert play.counts() == only("accepted", 4)
     assert set(channel.has.values()) == {1}
+
+
+async def test_a_lane_in_trouble_rests_between_its_trials(stage):
+    """It does not look at the clock a thousand times a second while nothing may go."""
+    channel = Scripted("sms", lambda e, n: Deferred(Reason.UNCONNECTED), in_flight=5)
+    play = stage(channel)
+    play.open(50, life=3.0)
+    looks = 0
+
+    class Watched(type(play.clock)):
+        def now(self):
+            nonlocal looks
+            looks += 1
+            return super().now()
+
+    play.clock = Watched()
+    await play.play()
+    assert play.counts() == only("expired", 50)
+    assert looks < 1500

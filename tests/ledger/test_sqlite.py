@@ -210,7 +210,9 @@ def test_an_older_ledger_is_brought_up_to_date_by_a_writer_only(open_ledger, nex
     with pytest.raises(LedgerUnavailable, match="older version"):
         open_ledger(write=False)
     writer = open_ledger()
-    assert writer._connection.do("SELECT value FROM meta WHERE name = 'schema'") == [(str(migrate.latest() + 1),)]
+    assert writer._connection.do("SELECT value FROM meta WHERE name = 'schema'") == [
+        (str(migrate.latest() + 1),)
+    ]
     assert writer.tally(ALERT)[0].total == 3
     assert open_ledger(write=False).tally(ALERT)[0].total == 3
 
@@ -221,7 +223,9 @@ def test_a_migration_that_fails_half_way_leaves_the_old_ledger(open_ledger, next
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         open_ledger()
     raw = sqlite3.connect(path)
-    assert raw.execute("SELECT value FROM meta WHERE name = 'schema'").fetchall() == [(str(migrate.latest()),)]
+    assert raw.execute("SELECT value FROM meta WHERE name = 'schema'").fetchall() == [
+        (str(migrate.latest()),)
+    ]
     assert raw.execute("SELECT name FROM sqlite_master WHERE name = 'next'").fetchall() == []
     raw.close()
 
