@@ -133,7 +133,12 @@ class Desk:
                 return
         item.asks = 0
         life = item.hold.facts.life
-        self._record(item, settle_verdict(item.row, verdict, life=life, now=now, duplicate=item.duplicate))
+        self._record(
+            item,
+            settle_verdict(
+                item.row, verdict, life=life, now=now, duplicate=item.duplicate, inherited=item.inherited
+            ),
+        )
 
     def _unsent(self, item: Item, now: int) -> Settled:
         row = item.row

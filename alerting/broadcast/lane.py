@@ -186,7 +186,7 @@ class Lane:
                     hold.out -= 1
                     continue
                 item.row = _begun(item.row, turn.now)
-                item.claimed_at = mono
+                item.claimed_at, item.inherited = mono, False
                 ready.append(item)
         self._senders.give(ready, limit=self._window.limit)
         if answer.ours is not None:

@@ -22,10 +22,13 @@ ASKS: Final = 3
 ASK_AGAIN_S: Final = (2.0, 5.0)
 
 
-def settle_verdict(row: Row, verdict: Verdict, *, life: Life, now: int, duplicate: bool) -> Settled:
+def settle_verdict(
+    row: Row, verdict: Verdict, *, life: Life, now: int, duplicate: bool, inherited: bool = False
+) -> Settled:
     """Return what to record after the last look-up of an uncertain row.
 
     ``duplicate`` says that the provider itself refused the attempt as a repeat of a text it has.
+    ``inherited`` that the sender died with it: that is no provider's silence, and uses up no resend.
     """
     match verdict:
         case Found(provider_id=provider_id, permalink=permalink):
@@ -37,7 +40,8 @@ def settle_verdict(row: Row, verdict: Verdict, *, life: Life, now: int, duplicat
         case Absent(certain=True):
             return _settled(row, State.PENDING, "absent", now)._replace(due_at=now)
         case Absent() | CannotTell():
-            if not life.live or row.maybe_twice or now >= life.expires_at:
+            spent = row.maybe_twice and not inherited
+            if not life.live or spent or now >= life.expires_at:
                 return _settled(row, State.UNRESOLVED, "unresolved", now)
             again = _settled(row, State.PENDING, "resend", now)
             return again._replace(due_at=now, maybe_twice=True)

@@ -58,7 +58,7 @@ class Item:
     """One delivery in hand.
 
     ``asks`` counts look-ups; ``duplicate`` says that the provider called it a repeat; ``trial`` that
-    it goes alone, to see whether the channel works again.
+    it goes alone, to see whether the channel works again; ``inherited`` that an earlier sender left it.
     """
 
     row: Row
@@ -67,6 +67,7 @@ class Item:
     duplicate: bool = False
     claimed_at: float = 0.0
     trial: bool = False
+    inherited: bool = False
 
     @property
     def lookup(self) -> bool:
@@ -97,6 +98,7 @@ class Hold:
         for row in batch.rows:
             item = Item(row=row, hold=hold)
             if row.state is State.UNCERTAIN:
+                item.inherited = True
                 hold.put(item, due_at=row.sent_at + quarantine)
             elif row.due_at:
                 hold.put(item, due_at=row.due_at)

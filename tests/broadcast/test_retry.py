@@ -132,3 +132,9 @@ def test_our_own_repeat_counts_as_accepted_and_a_repeat_of_something_else_is_ref
     assert verdict(Absent(certain=False), duplicate=True).state is State.ACCEPTED
     first = verdict(Absent(certain=False), duplicate=True, attempt=1)
     assert (first.state, first.reason) == (State.REJECTED, "duplicate")
+
+
+def test_a_sender_that_died_uses_up_no_resend():
+    again = a_row(3, state=State.UNCERTAIN, maybe_twice=True)
+    result = settle_verdict(again, CannotTell(), life=LIFE, now=NOW, duplicate=False, inherited=True)
+    assert (result.state, result.maybe_twice) == (State.PENDING, True)
