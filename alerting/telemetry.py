@@ -28,6 +28,7 @@ EVENTS: Final = {
     "serve.stopped": "the callback endpoints have closed",
     "audit.checkpointed": "the record was sealed and its head signed",
     "audit.failed": "the record could not be sealed, or its head not written to its second place",
+    "follow_ups.failed": "what may follow an alert could not be rendered and put on record",
     "feed.failed": "the public feed could not be written",
     "drill.missed": "a planned time of a drill passed without it",
     "drill.refused": "a drill could not be started; it is tried again until its window closes",

@@ -1,8 +1,9 @@
-"""What follows when something has happened: the record is sealed and signed, the feed is written."""
+"""What follows when something has happened: follow-ups wait, the record is sealed, the feed is written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerting.audit.acts import Act, write
@@ -19,7 +20,7 @@ _BY_ITSELF = Actor(name="alert", origin="by itself")
 
 
 def afterwards(app: App, writer: GroupWriter) -> None:
-    """Seal what has come to rest, sign the head, write the feed; problems are logged, never raised.
+    """Render what may follow, seal what has come to rest, sign the head, write the feed; never raises.
 
     Nothing here may hold up an alert, or stop one.
     """
@@ -31,10 +32,24 @@ def afterwards(app: App, writer: GroupWriter) -> None:
     if ledger is None:
         return
     try:
+        _prepare(app, ledger, writer)
         _seal(app, ledger, writer)
         _publish(app, ledger)
     finally:
         ledger.close()
+
+
+def _prepare(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
+    from alerting.service.ready import note_ready, people_of, ready, unprepared
+
+    try:
+        for told in unprepared(ledger):
+            at = app.clock.now()
+            waiting = ready(app.house(), told, people=people_of(ledger, told.first.id), at=at)
+            note = partial(note_ready, told=told, waiting=waiting, actor=_BY_ITSELF, at=at)
+            writer.submit(note).result()
+    except (AlertingError, OSError) as error:
+        _told(app, "follow_ups.failed", error)
 
 
 def _seal(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from alerting.cli.face import Face, deafen, emit, interactive, note, say
@@ -54,6 +54,8 @@ def dispatch(
     try:
         opened = launch(face.app, order, plan)
         _accepted(opened, run_key=run_key, json=json)
+        if not (json or opened.again):
+            _waiting(face, plan, opened)
         if wait:
             return follow(face.app, opened.alert_id, json=json, title=title)
         _left(opened, json=json)
@@ -102,6 +104,14 @@ def _accepted(opened: Opened, *, run_key: str, json: bool) -> None:
         say(f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching.")
 
 
+def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
+    """Say what may follow without another word, and what will need some. The sender is at work already."""
+    from alerting.cli import ready
+
+    for line in ready.lines(ready.before(face.app, plan, face.actor), opened.alert_id):
+        say(line)
+
+
 def _left(opened: Opened | None, *, json: bool) -> None:
     """Say what an alert is called that is left alone now; or that nobody knows whether there is one."""
     if opened is None:
@@ -112,12 +122,12 @@ def _left(opened: Opened | None, *, json: bool) -> None:
         say(f"{opened.alert_id} is being sent. Follow it with: alert status {opened.alert_id} --follow")
 
 
-def show(plan: Plan, *, json: bool) -> None:
+def show(plan: Plan, *, json: bool, **more: Any) -> None:
     """Print every text as it will be sent, the counts and what to know before confirming."""
     from alerting.cli import preview as shown
 
     if json:
-        emit("preview", **shown.as_json(plan))
+        emit("preview", **shown.as_json(plan), **more)
         return
     from alerting.cli.screen import heading
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -30,124 +31,50 @@ Evidence = Annotated[
 Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
 RunKey = Annotated[str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+#: What each follow-up is for, as its help says it.
+_TOLD: Final = {
+    "update": "Tell the same people, on the same channels, what is new; unsent older copies are dropped.",
+    "all-clear": "Tell the same people that the danger is over, and close the incident.",
+    "correct": "Tell the same people that the report was false (or `--template correction`: what is right).",
+}
 
 
-def update(
-    ctx: typer.Context,
-    incident: Id,
-    value: Values = None,
-    template: Template = "",
-    joined: Joined = False,
-    evidence: Evidence = "",
-    next_minutes: Next = 15,
-    confirm: Confirm = "",
-    wait: Wait = True,
-    run_key: RunKey = "",
-    json: Json = False,
-) -> None:
-    """Tell the same people, on the same channels, what is new; unsent older copies are dropped."""
-    _follow(
-        ctx, "update", incident, value, template, joined, evidence, next_minutes, confirm, wait, run_key, json
-    )
+def _following(verb: str, told: str) -> Callable[..., None]:
+    """Return the command that sends one kind of follow-up; all of them take the same words."""
 
+    def command(
+        ctx: typer.Context,
+        incident: Id,
+        value: Values = None,
+        template: Template = "",
+        joined: Joined = False,
+        evidence: Evidence = "",
+        next_minutes: Next = 15,
+        confirm: Confirm = "",
+        wait: Wait = True,
+        run_key: RunKey = "",
+        json: Json = False,
+    ) -> None:
+        from alerting.cli.dispatch import dispatch
 
-def all_clear(
-    ctx: typer.Context,
-    incident: Id,
-    value: Values = None,
-    template: Template = "",
-    joined: Joined = False,
-    evidence: Evidence = "",
-    next_minutes: Next = 15,
-    confirm: Confirm = "",
-    wait: Wait = True,
-    run_key: RunKey = "",
-    json: Json = False,
-) -> None:
-    """Tell the same people that the danger is over, and close the incident."""
-    _follow(
-        ctx,
-        "all-clear",
-        incident,
-        value,
-        template,
-        joined,
-        evidence,
-        next_minutes,
-        confirm,
-        wait,
-        run_key,
-        json,
-    )
+        face: Face = ctx.obj
+        wanted = {"joined": joined, "evidence": evidence, "next_minutes": next_minutes}
+        request = _request(face, verb, incident, value, template, **wanted)
+        raise typer.Exit(
+            dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title=verb)
+        )
 
-
-def correct(
-    ctx: typer.Context,
-    incident: Id,
-    value: Values = None,
-    template: Template = "",
-    joined: Joined = False,
-    evidence: Evidence = "",
-    next_minutes: Next = 15,
-    confirm: Confirm = "",
-    wait: Wait = True,
-    run_key: RunKey = "",
-    json: Json = False,
-) -> None:
-    """Tell the same people that the report was false (or `--template correction`: what is right)."""
-    _follow(
-        ctx,
-        "correct",
-        incident,
-        value,
-        template,
-        joined,
-        evidence,
-        next_minutes,
-        confirm,
-        wait,
-        run_key,
-        json,
-    )
-
-
-def _follow(
-    ctx: typer.Context,
-    verb: str,
-    incident: str,
-    value: list[str] | None,
-    template: str,
-    joined: bool,  # noqa: FBT001 - handed on as given
-    evidence: str,
-    next_minutes: int,
-    confirm: str,
-    wait: bool,  # noqa: FBT001
-    run_key: str,
-    json: bool,  # noqa: FBT001
-) -> None:
-    from alerting.cli.dispatch import dispatch
-
-    face: Face = ctx.obj
-    request = _request(
-        face, verb, incident, value, template, joined=joined, evidence=evidence, next_minutes=next_minutes
-    )
-    raise typer.Exit(
-        dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title=verb)
-    )
+    command.__doc__ = told
+    return command
 
 
 def _request(
     face: Face, verb: str, incident: str, value: list[str] | None, template: str, **wanted: Any
 ) -> Any:
-    from alerting.service.incident import Follow, follow_up
+    from alerting.service.incident import VERBS, follow_up
 
-    follow = {
-        "update": Follow.UPDATE,
-        "all-clear": Follow.ALL_CLEAR,
-        "correct": Follow.CORRECT,
-        "recall": Follow.RECALL,
-    }[verb]
     told = _story(face, incident)
+    follow = next(follow for follow, name in VERBS.items() if name == verb)
     return follow_up(
         face.app.house(), told, follow, template=template, values=values_of(value or []), **wanted
     )
@@ -233,5 +160,6 @@ def close(
 
 def commands(name: str) -> typer.Typer:
     """Return one of this room's commands."""
-    room = {"update": update, "all-clear": all_clear, "correct": correct, "recall": recall, "close": close}
-    return single(name, room[name])
+    if name in _TOLD:
+        return single(name, _following(name, _TOLD[name]))
+    return single(name, {"recall": recall, "close": close}[name])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from alerting.cli import complete
-from alerting.cli.face import Face
+from alerting.cli.face import Face, say
 from alerting.cli.group import single
 from alerting.errors import Problem, UsageProblem
 
@@ -48,10 +48,16 @@ def preview(
 ) -> None:
     """Show what `alert send` would send, and to how many. Nothing is opened."""
     face: Face = ctx.obj
+    from alerting.cli import ready
     from alerting.cli.dispatch import show
 
     request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
-    show(face.app.plan(request, as_of=face.app.clock.now()), json=json)
+    plan = face.app.plan(request, as_of=face.app.clock.now())
+    waiting = ready.before(face.app, plan, face.actor)
+    show(plan, json=json, follow_ups=ready.as_json(waiting))
+    if not json:
+        for line in ready.lines(waiting, "ID"):
+            say(line)
 
 
 def send(

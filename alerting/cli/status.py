@@ -56,6 +56,7 @@ def incidents(app: Any, only: str = "") -> list[str]:
     """Return a line for each open incident: who owns it, what was promised, and what may follow."""
     from zoneinfo import ZoneInfo
 
+    from alerting.cli.ready import recorded
     from alerting.service.incident import open_stories
 
     ledger = app.reader()
@@ -71,6 +72,7 @@ def incidents(app: Any, only: str = "") -> list[str]:
                 f"incident {story.id} ({story.owner}): {word} {due}"
                 f" -> alert update|all-clear|correct|recall {story.id}"
             )
+            told += recorded(app, story.id) if only else []
     return told
 
 

@@ -16,6 +16,8 @@ from alerting.model.delivery import State
 
 #: Most deliveries a batch may hold: what one worker loses at once stays small.
 MOST: Final = 500
+#: What waits to follow an alert is an act on its incident; the column for it stays as it was made.
+_NONE: Final = "{}"
 
 
 class _Lane(NamedTuple):
@@ -43,7 +45,7 @@ class Planning(Keeping):
             alert.incident,
             alert.audience,
             alert_text(alert),
-            canonical(opening.pending),
+            _NONE,
             opening.digest,
             micros(alert.expires_at),
             at,

@@ -41,7 +41,6 @@ class Opening:
     lanes: tuple[Lane, ...]
     actor: Actor
     digest: str  #: of everything the officer saw in the preview
-    pending: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class NewDelivery(NamedTuple):

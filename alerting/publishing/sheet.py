@@ -30,6 +30,7 @@ _ACTS: Final[Mapping[str, str]] = {
     "audit.sealed": "Record sealed",
     "incident.opened": "Incident opened",
     "incident.updated": "Incident updated",
+    "incident.prepared": "Update, correction and all clear rendered and waiting",
     "incident.closed": "Incident closed",
     "people.exported": "Addresses exported",
     "people.looked_at": "Addresses looked at",

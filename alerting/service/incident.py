@@ -38,6 +38,15 @@ class Follow(StrEnum):
     RECALL = "sent-in-error"
 
 
+#: The command that sends each.
+VERBS: Final[Mapping[Follow, str]] = {
+    Follow.ALL_CLEAR: "all-clear",
+    Follow.CORRECT: "correct",
+    Follow.RECALL: "recall",
+    Follow.UPDATE: "update",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """An incident so far. ``due_at`` is when people were promised to hear again."""

@@ -46,7 +46,7 @@ def open_alert(
     """
     if earlier := ledger.alert_of_run(run_key):
         return Opened(alert_id=earlier, planned=0, again=True)
-    alert = _alert(plan, actor=actor, run_key=run_key, at=at)
+    alert = alert_of(plan, actor=actor, run_key=run_key, at=at)
     if not plan.supersedes and (twin := alike(ledger, alert, plan.subject.confirm_word)):
         ledger.record_act("alert.joined", twin.alert.id, {"run_key": run_key}, actor=actor, at=micros(at))
         return Opened(alert_id=twin.alert.id, planned=0, again=True, joined=twin.alert.author)
@@ -69,7 +69,8 @@ def open_alert(
     return Opened(alert_id=alert.id, planned=planned)
 
 
-def _alert(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
+def alert_of(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
+    """Return the alert a plan becomes, under a new id."""
     subject = plan.subject
     alert_id = new_alert_id(live=subject.live)
     return Alert(
