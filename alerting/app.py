@@ -215,6 +215,12 @@ class App:
         wired = self._wire(only=name)
         return wired[0].channel if wired else AbsentChannel(name)
 
+    def refusing(self, name: str, why: str) -> Channel:
+        """Return what stands in for a channel whose adapter fails again and again."""
+        from alerting.channels.absent import AbsentChannel
+
+        return AbsentChannel(name, why)
+
     def rules(self, channel: str) -> Rules:
         """Return how a channel's lane behaves."""
         from alerting.broadcast import lane, retry

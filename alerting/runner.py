@@ -161,6 +161,7 @@ class Runner:
             log=self.app.log,
             owner=OWNER,
             rules=self.app.rules,
+            refusing=self.app.refusing,
         )
         try:
             async with self.beside(self._writer) if self.beside else nullcontext():

@@ -1,4 +1,4 @@
-"""What stands in for a channel that channels.yaml no longer has: it refuses, and says why."""
+"""What stands in for a channel that is gone or cannot work: it refuses, and says why."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from alerting.model.outcome import Outcome, Reason, Rejected
 
 
 class AbsentChannel:
-    """Refuses every message as a matter of the whole channel, so its lane gives up or hands over."""
+    """Refuses every message as a matter of the whole channel, so its lane gives up or hands over.
 
-    def __init__(self, name: str) -> None:
+    ``why`` is what the report says of it; without one, that the configuration has no such channel.
+    """
+
+    def __init__(self, name: str, why: str = "") -> None:
         self.name = name
+        self._why = why or f"{name} is not in channels.yaml any more"
         self.capabilities = Capabilities(
             address_kind=AddressKind.FEED,
             shape=Shape(unit=Unit.CHARACTERS, limit=1),
@@ -26,7 +30,7 @@ class AbsentChannel:
     async def send(self, envelope: Envelope) -> Outcome:
         """Refuse."""
         del envelope
-        return Rejected(Reason.FORBIDDEN, f"{self.name} is not in channels.yaml any more")
+        return Rejected(Reason.FORBIDDEN, self._why)
 
     async def aclose(self) -> None:
         """Have nothing to give back."""

@@ -15,12 +15,16 @@ from alerting.ledger.base import Ledger, LedgerWriter
 from alerting.telemetry import Log
 
 _RESTART_S: Final = 1.0
+#: How often in a row a lane may break before its channel counts as one that cannot work.
+_BREAKS: Final = 10
 
 
 class EmbeddedEngine:
     """Runs one lane for each channel that has something to send.
 
     ``channel`` builds a configured channel by name; it is asked once for each lane, which closes it.
+    ``refusing`` builds what stands in for one whose lane breaks again and again: given its name and why,
+    it refuses everything, so that fallbacks take over and nothing waits for ever unseen.
     """
 
     def __init__(
@@ -33,13 +37,16 @@ class EmbeddedEngine:
         owner: str,
         rng: random.Random | None = None,
         rules: Callable[[str], Rules] | None = None,
+        refusing: Callable[[str, str], Channel] | None = None,
+        restart_s: float = _RESTART_S,
     ) -> None:
         self._channel, self._writer, self._clock, self._log = channel, writer, clock, log
-        self._owner = owner
+        self._owner, self._refusing, self._restart_s = owner, refusing, restart_s
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._rules = rules or (lambda _: Rules())
         self._lanes: dict[str, Lane] = {}
         self._running: set[str] = set()
+        self._breaks: dict[str, list[str]] = {}
         self._wake = asyncio.Event()
         self._wanted: set[str] = set()
 
@@ -99,9 +106,15 @@ class EmbeddedEngine:
                 self._running.add(name)
                 group.create_task(self._run(name, stop))
 
+    def _built(self, name: str) -> Channel:
+        breaks = self._breaks.get(name, [])
+        if self._refusing is None or len(breaks) < _BREAKS:
+            return self._channel(name)
+        return self._refusing(name, f"the channel broke {len(breaks)} times: {breaks[-1]}")
+
     def _lane(self, name: str) -> Lane:
         return Lane(
-            self._channel(name),
+            self._built(name),
             writer=self._writer,
             clock=self._clock,
             rng=self._rng,
@@ -119,11 +132,13 @@ class EmbeddedEngine:
                 await lane.run(stop=stop)
             finally:
                 await lane.channel.aclose()
+            self._breaks.pop(name, None)
         except LedgerUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the other channels must go on
             self._log.error("lane.broken", channel=name, error=type(error).__name__, words=str(error)[:200])
-            await asyncio.sleep(_RESTART_S)
+            self._breaks.setdefault(name, []).append(type(error).__name__)
+            await asyncio.sleep(self._restart_s)
         finally:
             self._running.discard(name)
             self._lanes.pop(name, None)

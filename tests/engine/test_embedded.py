@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stage import Scripted, Stage, rules
 
+from alerting.channels.absent import AbsentChannel
 from alerting.clock import SystemClock
 from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import LedgerUnavailable
@@ -42,7 +43,7 @@ def stage(tmp_path):
         one.close()
 
 
-def engine(stage, channel, log=None):
+def engine(stage, channel, log=None, **given):
     return EmbeddedEngine(
         channel=channel,
         writer=stage.writer,
@@ -51,6 +52,7 @@ def engine(stage, channel, log=None):
         owner="embedded",
         rng=random.Random(1),
         rules=lambda _: stage.rules,
+        **given,
     )
 
 
@@ -78,6 +80,30 @@ async def test_a_lane_that_breaks_is_started_again_and_the_others_do_not_notice(
     [(event, fields)] = log.events
     assert (event, fields["channel"], fields["error"]) == ("lane.broken", "bad", "RuntimeError")
     assert calls.count("good") == 1
+
+
+async def test_a_channel_that_breaks_for_ever_ends_as_refused_and_says_why(stage):
+    """What it had must not wait unseen until nobody needs it: the report names it, fallbacks take over."""
+    good, bad, log = Scripted("good"), Scripted("bad"), Heard()
+    set_up = stage(good, bad)
+    set_up.open(3)
+    more_rows(set_up, "bad", 3)
+
+    def channel(name):
+        if name == "bad":
+            raise RuntimeError("a mistake of ours")
+        return set_up.channels[name]
+
+    made = engine(set_up, channel, log, refusing=AbsentChannel, restart_s=0.01)
+    await run(made)
+
+    assert set_up.counts("good") == {"accepted": 3}
+    assert set_up.counts("bad") == {"rejected": 3}
+    assert [event for event, _ in log.events].count("lane.broken") == 10
+    reader = set_up.reader()
+    told = {failure.detail for failure in reader.failures(set_up.alert.id)}
+    reader.close()
+    assert told == {"the channel broke 10 times: RuntimeError"}
 
 
 async def test_every_lane_gets_a_channel_of_its_own_and_closes_it(stage):
