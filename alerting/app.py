@@ -52,10 +52,11 @@ class App:
         log: Log | None = None,
         credentials: bool = True,
         live: bool | None = True,
+        without: tuple[str, ...] = (),
         readers: list[SqliteLedger] | None = None,
     ) -> None:
         self._path, self._environ, self._place_of = config_path, environ, place
-        self.credentials, self._live = credentials, live
+        self.credentials, self._live, self._without = credentials, live, without
         self.clock = clock
         self.sandbox = place is not None
         self.config: Config = self._load()
@@ -77,18 +78,28 @@ class App:
             state=self._base,
             place=self._place_of,
             live=self._live,
+            without=self._without,
             readers=self._readers,
         )
 
-    def _load(self) -> Config:
-        without = self.sandbox or not self.credentials
-        return load(self._path, environ=self._environ, sandbox=without, live=self._live)
+    def _load(self, without: tuple[str, ...] | None = None) -> Config:
+        invented = self.sandbox or not self.credentials
+        left_out = self._without if without is None else without
+        return load(self._path, environ=self._environ, sandbox=invented, live=self._live, without=left_out)
 
-    def reload(self) -> None:
-        """Read channels.yaml again; lanes at work keep the channels they have."""
-        config = self._load()
-        if config.digest != self.config.digest:
-            self.config, self._house = config, None
+    def reload(self, without: tuple[str, ...] = ()) -> None:
+        """Read channels.yaml again; lanes at work keep the channels they have.
+
+        ``without`` names what an order does without: a channel this program left out for its own order
+        is wanted again by one that does not leave it out.
+
+        Raises:
+            ConfigProblem: it cannot be used, or the credentials of such a channel are not here.
+        """
+        left_out = tuple(name for name in self._without if name in without)
+        config = self._load(left_out)
+        if config.digest != self.config.digest or left_out != self._without:
+            self.config, self._house, self._without = config, None, left_out
 
     # -- the house --------------------------------------------------------------------------------
 
@@ -213,7 +224,10 @@ class App:
         if not self.credentials:
             raise NotAllowed("this command has no credentials to send with")
         wired = self._wire(only=name)
-        return wired[0].channel if wired else AbsentChannel(name)
+        return wired[0].channel if wired else AbsentChannel(name, self._why_not(name))
+
+    def _why_not(self, name: str) -> str:
+        return f"{name} is {self.config.off[name]}" if name in self.config.off else ""
 
     def refusing(self, name: str, why: str) -> Channel:
         """Return what stands in for a channel whose adapter fails again and again."""

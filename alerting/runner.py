@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -75,7 +75,7 @@ class Order:
             KeyError, TypeError, ValueError: it is not an order.
         """
         return cls(
-            request=Request(**{**told["request"], "channels": tuple(told["request"]["channels"])}),
+            request=Request(**dict(_frozen(told["request"]))),
             as_of=datetime.fromisoformat(told["as_of"]),
             digest=told["digest"],
             actor=Actor(name=told["actor"], origin=told["origin"]),
@@ -228,7 +228,7 @@ class Runner:
         return opened
 
     def _planned(self, order: Order) -> Plan:
-        self.app.reload()
+        self.app.reload(order.request.without)
         return self.app.plan(order.request, as_of=order.as_of)
 
     # -- other commands ---------------------------------------------------------------------------
@@ -267,6 +267,12 @@ class Runner:
         if told["verb"] == "cancel":
             self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)
         return done
+
+
+def _frozen(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield a request's fields with the lists that JSON made of its tuples as tuples again."""
+    for name, value in request.items():
+        yield name, tuple(value) if isinstance(value, list) else value
 
 
 def _unsettled(ledger: Ledger) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ def dispatch(
     from alerting.cli.launch import LeftEarly, launch
     from alerting.runner import Order
 
+    request = replace(request, without=face.without)
     try:
         plan = _confirmed(face, request, confirm, json=json)
     except KeyboardInterrupt:
@@ -68,8 +70,14 @@ def dispatch(
     return Exit.RUNNING
 
 
+def plan_of(face: Face, request: Request) -> Plan:
+    """Return what would be sent now, by the channels this command may use."""
+    asked = replace(request, without=face.without)
+    return face.app.plan(asked, as_of=face.app.clock.now())
+
+
 def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Plan:
-    plan = face.app.plan(request, as_of=face.app.clock.now())
+    plan = plan_of(face, request)
     if not (plan.subject.live or request.follows):
         raise NotAllowed(_practice(plan))
     if not json:
@@ -77,7 +85,7 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
     _confirm(plan, confirm)
     if (face.app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
         return plan
-    plan = face.app.plan(request, as_of=face.app.clock.now())
+    plan = plan_of(face, request)
     show(plan, json=False)
     note("The preview was older than two minutes, so its time changed. Look again.")
     _confirm(plan, confirm)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from alerting.app import App
 from alerting.broadcast.lane import Rules
 from alerting.config import Config, load
+from alerting.errors import Problem, UsageProblem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
@@ -46,7 +47,8 @@ class DrillApp(App):
         self._plugged = plugged
         super().__init__(config_path, clock=clock, environ=os.environ, state=state, place=place)
 
-    def _load(self) -> Config:
+    def _load(self, without: tuple[str, ...] | None = None) -> Config:
+        del without  # a drill takes the whole path: ``drill_app`` refuses to leave a channel out
         invented = self.sandbox or not self._plugged
         return load(self._path, environ=self._environ, sandbox=invented, live=False)
 
@@ -74,7 +76,8 @@ class RehearsalApp(DrillApp):
     the real thing.
     """
 
-    def _load(self) -> Config:
+    def _load(self, without: tuple[str, ...] | None = None) -> Config:
+        del without  # a drill takes the whole path: ``drill_app`` refuses to leave a channel out
         return load(self._path, environ=self._environ, sandbox=True, live=None)
 
     def _wire(self, only: str = "") -> list[Wired]:
@@ -90,7 +93,11 @@ def drill_app(face: Face, drill: Drill | None, *, plugged: bool = True) -> App:
 
     Raises:
         ConfigProblem: channels.yaml cannot be used, or no channel of it may carry a drill.
+        UsageProblem: a channel was to be left out.
     """
+    if face.without:
+        fix = "give the drill its own channels in drills.yaml"
+        raise UsageProblem(Problem(where="--without", what="a drill goes by all its channels", fix=fix))
     from alerting.clock import SystemClock
 
     rehearsal = drill is not None and drill.rehearsal

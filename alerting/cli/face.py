@@ -27,6 +27,7 @@ class Face:
     config: Path
     state: Path | None
     sandbox: bool
+    without: tuple[str, ...] = ()  #: channels this command does without
     _app: App | None = field(default=None)
     _view: App | None = field(default=None)
     _readers: list[SqliteLedger] = field(default_factory=list)
@@ -36,10 +37,17 @@ class Face:
         """The configured program, with what it needs to send.
 
         Raises:
-            ConfigProblem: channels.yaml cannot be used; every reason at once.
+            ConfigProblem: channels.yaml cannot be used; every reason at once, and what works all the same.
         """
+        from alerting.errors import ConfigProblem
+
         if self._app is None:
-            self._app = self._build(credentials=True)
+            try:
+                self._app = self._build(credentials=True)
+            except ConfigProblem as error:
+                from alerting.cli.way_out import way_out
+
+                raise ConfigProblem(*error.problems, *way_out(self)) from None
         return self._app
 
     @property
@@ -86,6 +94,7 @@ class Face:
             place=place,
             credentials=credentials or self.sandbox,
             live=live,
+            without=self.without,
             readers=self._readers,
         )
 

@@ -92,6 +92,9 @@ def _setup(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Talk to stand-ins on this machine; nothing leaves it.")
     ] = False,
+    without: Annotated[
+        str, typer.Option(help="Channels to do without, comma between: a lost token stops only its own.")
+    ] = "",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Warn a campus: one template, every channel, nothing lost."""
@@ -105,7 +108,8 @@ def _setup(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
         raise typer.Exit
-    ctx.obj = Face(config=config, state=state, sandbox=sandbox)
+    names = tuple(word for part in without.split(",") if (word := part.strip()))
+    ctx.obj = Face(config=config, state=state, sandbox=sandbox, without=names)
 
 
 def build() -> Any:

@@ -49,10 +49,10 @@ def preview(
     """Show what `alert send` would send, and to how many. Nothing is opened."""
     face: Face = ctx.obj
     from alerting.cli import ready
-    from alerting.cli.dispatch import show
+    from alerting.cli.dispatch import plan_of, show
 
     request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
-    plan = face.app.plan(request, as_of=face.app.clock.now())
+    plan = plan_of(face, request)
     waiting = ready.before(face.app, plan, face.actor)
     show(plan, json=json, follow_ups=ready.as_json(waiting))
     if not json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +25,14 @@ class Lanes:
     warnings: list[Problem] = field(default_factory=list)
 
 
-def read(document: Document, registry: Registry, secrets: SecretResolver, *, live: bool | None) -> Lanes:
+def read(
+    document: Document,
+    registry: Registry,
+    secrets: SecretResolver,
+    *,
+    live: bool | None,
+    without: Collection[str] = (),
+) -> Lanes:
     """Read every channel; what is wrong is added to the document's problems.
 
     Channels that are off are checked too, but for their credentials.
@@ -33,7 +40,7 @@ def read(document: Document, registry: Registry, secrets: SecretResolver, *, liv
     lanes = Lanes()
     for index, entry in _entries(document):
         where: Where = ("channels", index)
-        why = _why_off(entry, live=live)
+        why = _why_off(entry, live=live, without=without)
         settings = _settings(entry, document, where, registry, NoSecrets() if why else secrets)
         if settings is not None and why:
             lanes.off[settings.name] = why
@@ -53,7 +60,9 @@ def _entries(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
             yield index, entry
 
 
-def _why_off(entry: Mapping[str, Any], *, live: bool | None) -> str:
+def _why_off(entry: Mapping[str, Any], *, live: bool | None, without: Collection[str]) -> str:
+    if entry.get("name") in without:
+        return "left out (--without)"
     if str(entry.get("enabled", "true")).lower() in _NO:
         return "switched off (enabled: false)"
     other = {True: "drill", False: "live"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.registry import Registry
-from alerting.config.model import AudienceFile, Campus, Config, Defaults, Publish, Reach, Retry
-from alerting.errors import ConfigProblem, Problem
+from alerting.config.model import AudienceFile, Campus, Config, Defaults, Publish, Reach, Retry, suggestion
+from alerting.errors import ConfigProblem, Problem, UsageProblem
 
 if TYPE_CHECKING:
     from alerting.config.channels import Lanes
@@ -27,16 +27,18 @@ def load(
     environ: Mapping[str, str],
     sandbox: bool = False,
     live: bool | None = True,
+    without: Collection[str] = (),
     registry: Registry | None = None,
 ) -> Config:
     """Read and check the configuration file.
 
     ``live`` picks the channels that may be used: True those for real alerts, False those for exercises,
-    None both. Credentials are looked up for these only, in ``environ`` and in files; with ``sandbox``
-    they are invented.
+    None both. ``without`` names channels that are left out whatever the file says of them. Credentials
+    are looked up for the others only, in ``environ`` and in files; with ``sandbox`` they are invented.
 
     Raises:
         ConfigProblem: the file cannot be used; it lists every problem, each with its line.
+        UsageProblem: ``without`` names a channel that the file does not have.
     """
     # yaml and pydantic are heavy: only a command that reads the file pays for them.
     from alerting.config import channels, lines, references
@@ -50,10 +52,18 @@ def load(
         raise ConfigProblem(document.problem((), "", "not a group of fields", "begin with version: 1"))
     file = checked(File, document.data, document)
     secrets = SandboxSecrets() if sandbox else Secrets(environ, path.absolute().parent)
-    lanes = channels.read(document, registry or Registry(), secrets, live=live)
+    lanes = channels.read(document, registry or Registry(), secrets, live=live, without=without)
     document.problems.extend(references.problems(document))
     if file is None or document.problems:
         raise ConfigProblem(*sorted(document.problems, key=_line_of))
+    if unknown := [name for name in without if name not in lanes.off]:
+        known = [channel.name for channel in lanes.settings]
+        raise UsageProblem(
+            *(
+                Problem(where="--without", what=f'no channel "{n[:40]}"', fix=suggestion(n, known))
+                for n in unknown
+            )
+        )
     if not lanes.settings:
         what = f"no channel may be used for {_PURPOSE[live]}"
         raise ConfigProblem(document.problem(("channels",), "channels", what, "see enabled and mode of each"))

@@ -33,6 +33,7 @@ class Request:
     practice: bool = False  #: send as an exercise, whatever the template says
     reached_only: bool = False  #: a follow-up for those the earlier message reached, not all it was for
     joined: bool = False  #: a follow-up also for people who are on the list only since
+    without: tuple[str, ...] = ()  #: channels to leave out, whoever would use them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,13 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         status=subject.status,
     )
     message = render(template, request.values, core=core)
-    asked = request.channels or tuple(past.people or ())
-    chosen = _chosen(house, template, asked, live=subject.live)
+    asked = [name for name in request.channels or past.people or () if name not in request.without]
+    chosen = _chosen(house, template, asked, live=subject.live, without=request.without)
     audience = request.audience or past.audience or house.default_audience
     counts = _counts(house, audience, chosen) if past.people is None else _same_people(past.people)
-    lanes = _lanes(house, chosen, message, template.title, counts=counts, people=past.people)
+    lanes = _lanes(
+        house, chosen, message, template.title, counts=counts, people=past.people, without=request.without
+    )
     crowd = Crowd(
         audience=audience,
         recipients=counts.recipients,
@@ -98,7 +101,7 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         supersedes=past.supersedes,
         reached_only=request.reached_only,
         joined=request.joined,
-        warnings=warnings_of(crowd, lanes),
+        warnings=(*map(_left_out, request.without), *warnings_of(crowd, lanes)),
     )
 
 
@@ -145,10 +148,16 @@ def _subject(template: Template, request: Request) -> Subject:
     )
 
 
-def _chosen(house: House, template: Template, asked: Sequence[str], *, live: bool) -> list[Wired]:
+def _left_out(channel: str) -> str:
+    return f"{channel} is left out: nobody is told there"
+
+
+def _chosen(
+    house: House, template: Template, asked: Sequence[str], *, live: bool, without: Sequence[str]
+) -> list[Wired]:
     """Return the channels to use: those asked for, or the template's, or the campus's own."""
     names = asked or template.channels or house.default_channels or tuple(house.channels)
-    chosen = [house.wired(name) for name in dict.fromkeys(names)]
+    chosen = [house.wired(name) for name in dict.fromkeys(names) if name not in without]
     if asked:
         for wired in chosen:
             if not wired.carries(live=live):
@@ -186,9 +195,10 @@ def _lanes(
     *,
     counts: Counts,
     people: Mapping[str, int] | None,
+    without: Sequence[str],
 ) -> tuple[LanePlan, ...]:
     """Fit every channel, fall-backs too; all that do not fit are named at once."""
-    extra = [wired.fallback for wired in chosen if wired.fallback]
+    extra = [wired.fallback for wired in chosen if wired.fallback and wired.fallback not in without]
     names = dict.fromkeys([wired.name for wired in chosen] + extra)
     first = {wired.name for wired in chosen}
     problems: list[Problem] = []
@@ -210,7 +220,7 @@ def _lanes(
                 content=content,
                 capabilities=can,
                 deliveries=0 if alone else len(can.feeds) or many,
-                fallback=wired.fallback,
+                fallback=wired.fallback if wired.fallback not in without else "",
                 fallback_only=alone,
             )
         )
