@@ -9,31 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from alerting.archive import Archive
 from alerting.clock import Clock
 from alerting.config import Config, load
-from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable, NotAllowed, Problem, UnknownAlert
+from alerting.errors import NotAllowed, UnknownAlert
 from alerting.telemetry import LazyLog, Log
 
 # The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
 if TYPE_CHECKING:
     from alerting.audience.roster import Roster
-    from alerting.audit.acts import Act
     from alerting.audit.keeper import Keeper
     from alerting.broadcast.lane import Rules
     from alerting.broadcast.plan import Plan
     from alerting.channels.base import Channel, Surroundings
     from alerting.ledger.base import LedgerReader
-    from alerting.ledger.lock import RunnerLock
-    from alerting.ledger.rows import Actor
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
     from alerting.service.house import House, Wired
     from alerting.service.planning import Past, Request
 
-_LEDGER = "ledger.db"
 
-
-class App:
+class App(Archive):
     """A configured program. Building one reads channels.yaml and nothing else.
 
     ``place`` is where a sandbox listens, None for the providers' own hosts. With a sandbox the
@@ -57,15 +53,15 @@ class App:
     ) -> None:
         self._path, self._environ, self._place_of = config_path, environ, place
         self.credentials, self._live, self._without = credentials, live, without
-        self.clock = clock
         self.sandbox = place is not None
         self.config: Config = self._load()
-        self._base = state or Path(environ.get("ALERT_STATE") or self.config.state)
-        self.state = self._base / "sandbox" if self.sandbox else self._base
+        base = state or Path(environ.get("ALERT_STATE") or self.config.state)
+        super().__init__(
+            base=base, state=base / "sandbox" if self.sandbox else base, clock=clock, readers=readers
+        )
         self.log: Log = log or LazyLog(str(self.state / "engine.log"))
         self._place: tuple[str, tuple[str, int]] | None = None
         self._house: House | None = None
-        self._readers = [] if readers is None else readers
 
     def whole(self) -> App:
         """Return this program with its credentials, or raise ConfigProblem: a view must not send."""
@@ -251,49 +247,6 @@ class App:
         if isinstance(self.log, LazyLog):
             self.log.flush()
 
-    def lock(self) -> RunnerLock:
-        """Return the lock of this state directory, not taken yet."""
-        from alerting.ledger.lock import RunnerLock
-
-        self.ready_state()
-        return RunnerLock(self.state)
-
-    def writer(self) -> GroupWriter:
-        """Return the thread that owns the writing connection."""
-        from alerting.ledger.sqlite import SqliteLedger
-        from alerting.ledger.writer import GroupWriter
-
-        return GroupWriter(lambda: SqliteLedger.open(self.state / _LEDGER, clock=self.clock))
-
-    def reader(self) -> LedgerReader | None:
-        """Return a reading connection, or None when nothing was ever recorded here.
-
-        It is good until ``let_go``.
-        """
-        reader = self.own_reader()
-        if reader is not None:
-            self._readers.append(reader)
-        return reader
-
-    def own_reader(self) -> SqliteLedger | None:
-        """Return a reading connection that the caller closes; None when there is no ledger."""
-        from alerting.ledger.sqlite import SqliteLedger
-
-        path = self.state / _LEDGER
-        if not path.exists():
-            return None
-        try:
-            return SqliteLedger.open(path, write=False, clock=self.clock)
-        except (LedgerBusy, LedgerDamaged):
-            raise
-        except LedgerUnavailable as error:
-            # Perhaps of an older version, or its maker died half way: whoever may write mends both.
-            try:
-                self._bring_up()
-            except LedgerUnavailable:
-                raise error from None
-            return SqliteLedger.open(path, write=False, clock=self.clock)
-
     # -- the audit --------------------------------------------------------------------------------
 
     def keeper(self) -> Keeper:
@@ -309,14 +262,6 @@ class App:
             places=(here, second) if second and not self.sandbox else (here,),
         )
 
-    def record(self, *acts: Act, actor: Actor) -> tuple[int, str]:
-        """Write acts into the log, through whoever owns it; return the number and hash of the last."""
-        from alerting.audit.acts import record
-
-        return record(
-            acts, actor=actor, state=self.state, lock=self.lock(), writer=self.writer(), clock=self.clock
-        )
-
     def afterwards(self, writer: GroupWriter) -> None:
         """Do what follows an alert: seal and sign what has come to rest, write the feed.
 
@@ -325,41 +270,3 @@ class App:
         from alerting.audit.afterwards import afterwards
 
         afterwards(self, writer)
-
-    def _bring_up(self) -> None:
-        from alerting.ledger.sqlite import SqliteLedger
-
-        with self.lock():
-            SqliteLedger.open(self.state / _LEDGER, clock=self.clock).close()
-
-    def let_go(self) -> None:
-        """Close every reading connection: a process that has one open must not be forked.
-
-        The child would think it holds its parent's locks, and the next reader would start the log's index
-        anew under its feet. Source: https://www.sqlite.org/howtocorrupt.html, section 2.6.
-        """
-        while self._readers:
-            self._readers.pop().close()
-
-    @property
-    def ledger_path(self) -> Path:
-        """Where the record lies."""
-        return self.state / _LEDGER
-
-    def ready_state(self) -> None:
-        """Make the state directory, for this user alone.
-
-        Raises:
-            LedgerUnavailable: it cannot be made.
-        """
-        try:
-            for directory in (self._base, self.state):
-                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise LedgerUnavailable(
-                Problem(
-                    where=str(self.state),
-                    what=f"the state directory cannot be made ({error.strerror})",
-                    fix="give one that can be written: --state DIRECTORY, or `state:` in channels.yaml",
-                )
-            ) from error

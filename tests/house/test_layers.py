@@ -82,7 +82,7 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
         return PURE | {"sandbox"}
     if room(name, {"testing"}):
         return PURE | PORTS | CORE | {"channels", "ledger", "engine", "testing"}
-    return None  # config, app, runner, registry, cli: everything below
+    return None  # config, app, archive, runner, registry, cli: everything below
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
