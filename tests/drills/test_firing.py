@@ -2,20 +2,25 @@
 
 import asyncio
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import schedulers
-from drill_campus import ACTOR, NOON, ZONE, Campus, a_drill, a_programme
+from drill_campus import ACTOR, NOON, ROOT, ZONE, Campus, a_drill, a_programme
 
 from alerting.clock import FrozenClock, SystemClock
+from alerting.config import load
 from alerting.drills.drill import Schedule
-from alerting.drills.schedule import occurrences
+from alerting.ledger.sqlite import SqliteLedger
 from alerting.scheduler import run_schedule, scheduling
 from alerting.service.opening import open_alert
 from alerting.service.planning import Past, Request, make_plan
@@ -190,31 +195,83 @@ def test_a_killed_transaction_leaves_neither_the_time_taken_nor_an_alert(noon):
     assert len(campus.fire(programme).opened) == 1
 
 
-async def test_the_schedule_runs_beside_a_server_until_it_is_told_to_stop(tmp_path, monkeypatch):
-    campus = Campus(tmp_path, clock=SystemClock())
-    now = datetime.now().astimezone()
-    soon = (now + timedelta(seconds=0.6)).astimezone(UTC)
-    drill = a_drill("soon", schedule=Schedule(starts=soon.replace(tzinfo=None), zone="UTC"))
-    monkeypatch.setattr("alerting.scheduler.load_drills", lambda config: a_programme(drill))
-    campus.config = None
+class Ahead:
+    """The machine's clock, set so that a whole minute comes in less than a second."""
+
+    def __init__(self):
+        left = 59.4 - time.time() % 60
+        self._ahead = timedelta(seconds=left)
+
+    def now(self):
+        return SystemClock().now() + self._ahead
+
+    def monotonic(self):
+        return time.monotonic()
+
+
+SOON = """version: 1
+allowed_audiences: [staff]
+drills:
+  soon:
+    template: drill
+    audience: staff
+    channels: [sms-main]
+    schedule: {starts: %s, time_zone: UTC}
+"""
+
+
+@pytest.fixture
+def settled(tmp_path):
+    """A campus whose files lie on the disk, a drill at the next minute of its clock among them."""
+    shutil.copy(ROOT / "channels.yaml", tmp_path)
+    campus = Campus(tmp_path, clock=Ahead())
+    campus.config = load(tmp_path / "channels.yaml", environ={}, sandbox=True, live=None)
+    campus.state = tmp_path
+    soon = campus.clock.now() + timedelta(seconds=30)
+    (tmp_path / "drills.yaml").write_text(SOON % soon.strftime("%Y-%m-%dT%H:%M"))
+    yield campus
+    campus.close()
+
+
+async def test_the_schedule_runs_beside_a_server_until_it_is_told_to_stop(settled):
     stop, nudged = asyncio.Event(), asyncio.Event()
 
     async def nudge():
         nudged.set()
 
-    task = asyncio.create_task(run_schedule(campus, stop, writer=campus.writer, nudge=nudge))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(run_schedule(settled, stop, writer=settled.writer, nudge=nudge))
         await nudged.wait()
         stop.set()
-        await task
-    [row] = campus.reader().occurrences_of("soon")
+    [row] = settled.reader().occurrences_of("soon")
     assert row.outcome == "run"
-    campus.close()
+
+
+async def test_the_schedule_beside_a_server_ends_with_it(settled):
+    async with asyncio.timeout(20):
+        async with scheduling(settled, settled.writer):
+            [schedule] = asyncio.all_tasks() - {asyncio.current_task()}
+            while not watched_drills(settled):  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.02)
+            assert not schedule.done()
+    assert schedule.done()
+    assert schedule.exception() is None
+
+
+def watched_drills(campus):
+    """The drills a scheduler has looked at: it has begun."""
+    if not campus.path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{campus.path}?mode=ro", uri=True)) as ledger:
+        return ledger.execute("SELECT drill FROM drill_watch").fetchall()
 
 
 # -- two processes, killed at random ------------------------------------------------------------------
 
 KILLS = 6
+HOUR = timedelta(hours=1)
+#: Far longer than anything here takes; a scheduler that stands still is an error, not a longer wait.
+WITHIN_S = 60
 
 
 def test_two_schedulers_killed_at_random_double_nothing_and_miss_nothing(tmp_path):
@@ -231,28 +288,51 @@ def test_two_schedulers_killed_at_random_double_nothing_and_miss_nothing(tmp_pat
             victim = rng.randrange(2)
             end(running[victim])
             running[victim] = looking(tmp_path, zero)
-        until = clock.now()
-        time.sleep(1.0)
+        hours = (clock.now() - begun) // HOUR + 1
+        due = promised(begun, hours)
+        await_record_of(tmp_path, max(due, key=lambda pair: pair[1]))
     finally:
         for process in running:
             end(process)
-    check_once(tmp_path, begun, until)
+    ran = kept(tmp_path)
+    assert len(due) == hours * len(schedulers.MINUTES), "a whole hour holds each drill once"
+    assert sorted(pair for pair in ran if pair in due) == sorted(due)
+    assert len(ran) == len(set(ran))
 
 
-def check_once(folder, begun, until):
-    campus = Campus(folder)
-    ledger = campus.reader()
-    ran, promised = 0, 0
-    for drill in schedulers.programme().drills.values():
-        found = ledger.occurrences_of(drill.name, limit=1000)
-        assert {row.outcome for row in found} <= {"run"}
-        assert {o.key for o in occurrences(drill, begun, until)} <= {row.planned_local for row in found}
-        ran += len(found)
-        promised += len(list(occurrences(drill, begun, until)))
-    alerts = [record.alert.id for record in ledger.alerts(limit=1000)]
-    assert ran == len(alerts) == len(set(alerts))
-    assert promised >= 10
-    campus.close()
+def promised(begun, hours):
+    """What so many whole hours of that clock hold, counted on the fingers, not by the schedule."""
+    first = begun.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+    hour = first.replace(minute=0, second=0, microsecond=0)
+    times = [
+        (f"at-{minute:02d}", hour + number * HOUR + timedelta(minutes=minute))
+        for number in range(hours + 1)
+        for minute in schedulers.MINUTES
+    ]
+    return {
+        (name, at.isoformat(timespec="seconds")) for name, at in times if first <= at < first + hours * HOUR
+    }
+
+
+def await_record_of(folder, last):
+    """Wait until the last promised time is on record; it is looked for in order, so the others are too."""
+    name, planned = last
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        with closing(SqliteLedger.open(folder / "ledger.db", write=False, clock=SystemClock())) as ledger:
+            if planned in {row.planned_local for row in ledger.occurrences_of(name, limit=1000)}:
+                return
+        time.sleep(0.05)
+
+
+def kept(folder):
+    """Every run on record, once for each row and each alert; nothing else may be there."""
+    with closing(SqliteLedger.open(folder / "ledger.db", write=False, clock=SystemClock())) as ledger:
+        rows = [row for name in ledger.drill_names() for row in ledger.occurrences_of(name, limit=1000)]
+        alerts = [record.alert.id for record in ledger.alerts(limit=1000)]
+    assert {row.outcome for row in rows} == {"run"}
+    assert sorted(row.alert for row in rows) == sorted(alerts)
+    return [(row.drill, row.planned_local) for row in rows]
 
 
 def looking(folder, zero):
@@ -273,18 +353,3 @@ def test_the_frozen_clock_can_be_set_back():
     clock = FrozenClock(NOON)
     clock.advance(-timedelta(hours=1))
     assert clock.now() == NOON - timedelta(hours=1)
-
-
-async def test_the_schedule_beside_a_server_ends_with_it(tmp_path, monkeypatch):
-    campus = Campus(tmp_path, clock=SystemClock())
-    looked, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def read(config):
-        loop.call_soon_threadsafe(looked.set)
-        return a_programme(a_drill())
-
-    monkeypatch.setattr("alerting.scheduler.load_drills", read)
-    campus.config, campus.state = "the configuration", tmp_path
-    async with asyncio.timeout(10), scheduling(campus, campus.writer):
-        await looked.wait()
-    campus.close()

@@ -76,7 +76,11 @@ def test_somebody_who_only_asks_is_not_taken_for_a_runner(tmp_path):
         fcntl.flock(asking, fcntl.LOCK_SH)
         lock = RunnerLock(tmp_path, sleep=lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
         lock.acquire()
+        assert lock.held_by() == os.getpid()
+        with pytest.raises(LedgerBusy, match=f"process {os.getpid()} has"):
+            RunnerLock(tmp_path, sleep=lambda _: None).acquire()
     lock.release()
+    assert lock.held_by() is None
 
 
 def test_a_missing_state_directory_is_named(tmp_path):
