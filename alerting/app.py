@@ -71,7 +71,7 @@ class App(Archive):
             self._path,
             clock=self.clock,
             environ=self._environ,
-            state=self._base,
+            state=self.base,
             place=self._place_of,
             live=self._live,
             without=self._without,

@@ -29,7 +29,7 @@ class Archive:
     def __init__(
         self, *, base: Path, state: Path, clock: Clock, readers: list[SqliteLedger] | None = None
     ) -> None:
-        self._base, self.state, self.clock = base, state, clock
+        self.base, self.state, self.clock = base, state, clock
         self._readers = [] if readers is None else readers
 
     def lock(self) -> RunnerLock:
@@ -110,7 +110,7 @@ class Archive:
             LedgerUnavailable: it cannot be made.
         """
         try:
-            for directory in (self._base, self.state):
+            for directory in (self.base, self.state):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise LedgerUnavailable(

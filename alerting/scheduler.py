@@ -8,7 +8,6 @@ is in force, a template is broken) is tried again until its window closes, then 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from alerting.engine.control import ask
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable
 from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
 from alerting.ledger.rows import Actor
+from alerting.rehearsals import Rehearsals
 from alerting.service.opening import Opened
 from alerting.service.planning import Past
 
@@ -185,17 +185,17 @@ async def run_schedule(
     *,
     writer: LedgerWriter,
     nudge: Callable[[], Awaitable[object]] | None = None,
-    rehearse: Callable[[], Awaitable[object]] | None = None,
+    rehearse: Callable[[bool], object] | None = None,
     look_s: float = LOOK_S,
 ) -> None:
     """Start drills until told to stop; one look every ``look_s`` seconds, and at each planned time.
 
     ``nudge`` is called when an alert was opened; by default the owner of the ledger is told, as any
-    other command tells it. ``rehearse`` looks after rehearsals, which have a
-    ledger and providers of their own; by default another process does. An error of the file or the
-    ledger is logged, and looked at again.
+    other command tells it. ``rehearse`` is told at each look whether rehearsals are due; they have a
+    ledger and providers of their own, and by default another process runs them. An error of the file or
+    the ledger is logged, and looked at again.
     """
-    nudge, rehearse = nudge or partial(_nudge, app), rehearse or partial(_rehearse, app)
+    nudge, rehearse = nudge or partial(_nudge, app), rehearse or Rehearsals(app).look
     last = app.clock.now()
     mark = ""
     while not stop.is_set():
@@ -207,10 +207,9 @@ async def run_schedule(
             if fired.opened:
                 await nudge()
             now = app.clock.now()
-            if rehearsals.drills and (mark != repr(rehearsals) or _any_due(rehearsals, last, now)):
-                await rehearse()
-                mark = repr(rehearsals)
-            last = now
+            due = rehearsals.drills and (mark != repr(rehearsals) or _any_due(rehearsals, last, now))
+            rehearse(bool(due))
+            mark, last = repr(rehearsals), now
             wait = _wait(look_s, now, [fired.next_at, _next(rehearsals, now, look_s)])
         except (AlertingError, ConfigProblem) as error:
             app.log.warning("drill.refused", drill=FILE, why=str(error))
@@ -260,20 +259,3 @@ async def _nudge(app: App) -> None:
     """Tell the process that owns the ledger; where nobody listens yet, it looks when it starts."""
     with suppress(LedgerBusy):
         await asyncio.to_thread(ask, app.state, {"verb": "resume"}, timeout=_ANSWER_S)
-
-
-async def _rehearse(app: App) -> None:
-    """Let a process of its own start the rehearsals that are due: it talks to stand-ins only."""
-    words = ["--config", str(app.config.path), "--state", str(app.state), "drill", "due", "--rehearsals"]
-    code = "from alerting.cli import main; main()"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        code,
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    app.log.info("drill.rehearsed", pid=process.pid)

@@ -33,6 +33,7 @@ EVENTS: Final = {
     "drill.missed": "a planned time of a drill passed without it",
     "drill.refused": "a drill could not be started; it is tried again until its window closes",
     "drill.rehearsed": "a process was started for the rehearsals that are due",
+    "rehearsal.failed": "that process could not be started, or ended with an error or a miss",
     "drill.left": "a process with drill credentials only made way for a real alert",
     "ledger.failed": "the ledger cannot be written",
 }

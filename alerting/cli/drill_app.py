@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alerting.cli.face import Face
     from alerting.clock import Clock
     from alerting.drills.drill import Drill
+    from alerting.ledger.sqlite import SqliteLedger
     from alerting.service.house import Wired
     from alerting.service.planning import Request
 
@@ -43,9 +44,12 @@ class DrillApp(App):
         state: Path | None,
         place: Callable[[Path], tuple[str, tuple[str, int]]] | None = None,
         plugged: bool = True,
+        readers: list[SqliteLedger] | None = None,
     ) -> None:
         self._plugged = plugged
-        super().__init__(config_path, clock=clock, environ=os.environ, state=state, place=place)
+        super().__init__(
+            config_path, clock=clock, environ=os.environ, state=state, place=place, readers=readers
+        )
 
     def _load(self, without: tuple[str, ...] | None = None) -> Config:
         del without  # a drill takes the whole path: ``drill_app`` refuses to leave a channel out
@@ -103,7 +107,14 @@ def drill_app(face: Face, drill: Drill | None, *, plugged: bool = True) -> App:
     rehearsal = drill is not None and drill.rehearsal
     made = RehearsalApp if rehearsal else DrillApp
     place = (_stand_in if plugged else no_place) if rehearsal or face.sandbox else None
-    return made(face.config, clock=SystemClock(), state=face.state, place=place, plugged=plugged)
+    return made(
+        face.config,
+        clock=SystemClock(),
+        state=face.state,
+        place=place,
+        plugged=plugged,
+        readers=face.readers,
+    )
 
 
 def no_place(state: Path) -> tuple[str, tuple[str, int]]:

@@ -47,11 +47,15 @@ def apps(face: Face) -> Iterable[App]:
     from alerting.cli.drill_app import DrillApp, RehearsalApp, no_place
     from alerting.clock import SystemClock
 
-    made = RehearsalApp if face.sandbox else DrillApp
-    place = no_place if face.sandbox else None
-    yield made(face.config, clock=SystemClock(), state=face.state, place=place, plugged=False)
-    if not face.sandbox:
-        yield RehearsalApp(face.config, clock=SystemClock(), state=face.state, place=no_place, plugged=False)
+    for made in (RehearsalApp,) if face.sandbox else (DrillApp, RehearsalApp):
+        yield made(
+            face.config,
+            clock=SystemClock(),
+            state=face.state,
+            place=no_place if made is RehearsalApp else None,
+            plugged=False,
+            readers=face.readers,
+        )
 
 
 def reader_of(app: App) -> DrillReader | None:

@@ -30,7 +30,8 @@ class Face:
     without: tuple[str, ...] = ()  #: channels this command does without
     _app: App | None = field(default=None)
     _view: App | None = field(default=None)
-    _readers: list[SqliteLedger] = field(default_factory=list)
+    #: Open reading connections of every program of this run: none may be open when one of them forks.
+    readers: list[SqliteLedger] = field(default_factory=list)
 
     @property
     def app(self) -> App:
@@ -95,7 +96,7 @@ class Face:
             credentials=credentials or self.sandbox,
             live=live,
             without=self.without,
-            readers=self._readers,
+            readers=self.readers,
         )
 
     @property

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import subprocess
 import time
 import warnings
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -147,19 +149,24 @@ def test_a_rehearsal_needs_neither_credentials_nor_the_sandbox_option(campus):
     assert told["record"]["Kind"] == "rehearsal: nothing left the system"
 
 
-def watched_since(campus, minutes):
-    """Let the drill be planned a few minutes ago, on a ledger that has watched it for longer."""
+def watched_since(campus, minutes, name="quick", rehearsal=False):
+    """Let a drill be planned a few minutes ago, on a ledger that has watched it for longer."""
     now = datetime.now(UTC)
     planned = now.astimezone(ZoneInfo("America/New_York")) - timedelta(minutes=minutes)
     text = DRILLS.replace("2026-09-02T12:00", planned.strftime("%Y-%m-%dT%H:%M"))
+    if rehearsal:
+        text = DRILLS.replace(
+            "    rehearsal: true\n",
+            f"    rehearsal: true\n    schedule: {{starts: {planned:%Y-%m-%dT%H:%M}}}\n",
+        )
     (campus.home / "drills.yaml").write_text(text)
     config = load(campus.home / "channels.yaml", environ={}, sandbox=True, live=None)
     state = campus.home / "state" / "sandbox"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger = SqliteLedger.open(state / "ledger.db", clock=SystemClock())
     with ledger.transaction():
-        schedule = load_drills(config).drill("quick").schedule
-        ledger.watch_drill("quick", mark(schedule), at=micros(now - timedelta(hours=1)))
+        schedule = load_drills(config).drill(name).schedule
+        ledger.watch_drill(name, mark(schedule), at=micros(now - timedelta(hours=1)))
     ledger.close()
 
 
@@ -170,6 +177,35 @@ def test_due_starts_what_is_due_once(campus):
     assert "Started the drill quick: D-" in done.stdout
     again = campus("--sandbox", "drill", "due", "--json")
     assert json.loads(again.stdout.splitlines()[-1])["opened"] == []
+
+
+def test_a_server_lets_another_process_run_a_rehearsal_that_is_due(campus):
+    """The server has every credential; the rehearsal is done by a process that has none."""
+    watched_since(campus, 3, "real-text", rehearsal=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with campus.start("serve", env=campus.credentials, **quiet) as server:
+        [entry] = awaited(lambda: runs(campus, "real-text"))
+        server.terminate()
+        assert server.wait(20) == 0
+    told = json.loads(campus("drill", "report", entry["alert"], "--json").stdout)
+    assert told["record"]["Kind"] == "rehearsal: nothing left the system"
+    log = (campus.home / "state" / "engine.log").read_text()
+    assert "drill.rehearsed" in log
+    with closing(SqliteLedger.open(campus.home / "state" / "ledger.db", clock=SystemClock())) as real:
+        assert real.alerts() == [], "the real record is not touched"
+
+
+def runs(campus, name):
+    told = json.loads(campus("drill", "history", name, "--json").stdout)
+    return [entry for entry in told["entries"] if entry["passed"] is not None]
+
+
+def awaited(ask):
+    """Ask until there is an answer, for a while."""
+    until = time.monotonic() + 30
+    while not (found := ask()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return found
 
 
 def test_due_tells_of_a_miss_once_and_does_not_make_up_for_it(campus):

@@ -1,14 +1,18 @@
 """A process that has the credentials of drills only can run drills, and cannot send a real alert."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
+from drill_campus import a_drill
 
 from alerting.app import App
-from alerting.cli.drill_app import DrillApp, RehearsalApp
+from alerting.cli.drill_app import DrillApp, RehearsalApp, drill_app
+from alerting.cli.face import Face
 from alerting.clock import SystemClock
 from alerting.config import load
 from alerting.errors import ConfigProblem
+from alerting.ledger.sqlite import SqliteLedger
 from alerting.service.planning import Request
 
 FILE = """version: 1
@@ -93,3 +97,17 @@ def test_the_lane_of_a_channel_knows_its_mode(file):
     config = load(Path(file), environ={"LIVE_TOKEN": "x", "DRILL_TOKEN": "y"}, live=None)
     app.config = config
     assert not app.rules("sms-drill").carries(live=True)
+
+
+def test_programs_of_one_command_close_each_others_readers_before_one_forks(file, tmp_path):
+    """A forked child that holds a parent's open reader believes it holds its locks too."""
+    state = tmp_path / "state"
+    face = Face(config=file, state=state, sandbox=False)
+    drill, rehearsal = (drill_app(face, one, plugged=False) for one in (None, a_drill(rehearsal=True)))
+    drill.ready_state()
+    SqliteLedger.open(drill.ledger_path, clock=SystemClock()).close()
+    reader = drill.reader()
+    assert reader.alerts() == []
+    rehearsal.let_go()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        reader.alerts()
