@@ -1,12 +1,18 @@
 """The units start commands that exist, and stay locked down."""
 
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
+CRON = DEPLOY / "cron" / "alerting"
+ALERT = Path(sys.executable).with_name("alert")
 LOCKED = {
     "NoNewPrivileges=yes",
     "ProtectSystem=strict",
@@ -22,7 +28,8 @@ LOCKED = {
 
 
 def test_there_are_units():
-    assert len(UNITS) == 2
+    assert {unit.stem for unit in UNITS} >= {"alert-serve", "alert-resume", *(t.stem for t in TIMERS)}
+    assert {timer.stem for timer in TIMERS} >= {"alert-drill", "alert-audit-checkpoint", "alert-audit-retain"}
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
@@ -30,13 +37,58 @@ def test_a_unit_is_locked_down(unit):
     assert set(unit.read_text("utf-8").splitlines()) >= LOCKED
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
-def test_a_unit_starts_a_command_that_exists(unit):
-    from alerting.cli.group import COMMANDS
-
+def started_by(unit):
+    """The words a unit starts the program with."""
     [start] = [line for line in unit.read_text("utf-8").splitlines() if line.startswith("ExecStart=")]
-    words = [word for word in start.split() if word in COMMANDS]
-    assert len(words) == 1
+    return start.partition("=")[2].split()
+
+
+def in_cron():
+    """The fields and the words of each line of the cron file, its own variable filled in."""
+    lines = CRON.read_text("utf-8").splitlines()
+    [alert] = [line.partition("=")[2] for line in lines if line.startswith("ALERT=")]
+    for line in lines:
+        if line and line[0] != "#" and "=" not in line.split()[0]:
+            *when, user, command = line.split(maxsplit=6)
+            yield when, user, command.replace("$ALERT", alert).partition(" > ")[0].split()
+
+
+def asked_for_help(words):
+    """What the program itself says about a command line: does it know every word of it?"""
+    begun = next(place for place, word in enumerate(words) if word.endswith("/bin/alert"))
+    run = [str(ALERT), *words[begun + 1 :], "--help"]
+    return subprocess.run(run, check=False, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
+def test_a_unit_starts_a_command_that_exists_with_options_it_knows(unit):
+    words = started_by(unit)
+    assert words[0] == "/opt/alerting/.venv/bin/alert"
+    done = asked_for_help(words)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda p: p.name)
+def test_a_timer_has_a_time_that_systemd_can_read(timer):
+    [when] = re.findall(r"^OnCalendar=(.+)$", timer.read_text("utf-8"), re.MULTILINE)
+    judge, told = shutil.which("systemd-analyze"), "Next elapse: "
+    if judge:
+        words = [judge, "calendar", when]
+        told = subprocess.run(words, check=False, capture_output=True, text=True, timeout=30).stdout
+    assert "Next elapse: " in told
+    assert "Next elapse: never" not in told
+
+
+def test_the_cron_file_does_what_the_timers_do_as_the_same_user():
+    found = list(in_cron())
+    commands = [
+        words[words.index("/var/lib/alerting", words.index("--state")) + 1 :] for _, _, words in found
+    ]
+    timed = [started_by(timer.with_suffix(".service"))[5:] for timer in TIMERS]
+    assert sorted(commands) == sorted(timed)
+    assert {user for _, user, _ in found} == {"alerting"}
+    assert all(re.fullmatch(r"[\d*/,-]+", field) for when, _, _ in found for field in when)
+    assert [asked_for_help(words).returncode for _, _, words in found] == [0] * len(found)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
