@@ -74,6 +74,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("templates", lambda: health_config.templates(config, quick=quick)),
         ("audiences", lambda: health_config.audiences(config)),
+        ("on call", lambda: health_config.on_call(config, state, clock.now())),
         ("state", lambda: health_machine.directory(state)),
         ("disk", lambda: health_machine.disk(state)),
         ("ledger", lambda: health_ledger.record(state, clock, quick=quick)),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from alerting.cli.finding import Area, Finding, Level, failures
 from alerting.cli.unplugged import channels_of, config_of
@@ -98,3 +101,27 @@ def audiences(config: Config) -> Iterator[Finding]:
     there = len(config.audiences) - missing
     if there:
         yield Finding(what="audiences", detail=f"{plural(there, 'list')} there; not read here")
+
+
+def on_call(config: Config, state: Path, now: datetime) -> Iterator[Finding]:
+    """Look who is on duty; the calendar's last copy must do, for nobody is asked here."""
+    from alerting.cli.duty_words import on_duty
+    from alerting.duty import duty_of
+
+    try:
+        duty = duty_of(config, state=state, environ=os.environ, now=now, ask=False)
+    except ConfigProblem as error:
+        yield from failures("on call", Area.CONFIG, error.problems)
+        return
+    if duty is None:
+        detail = "nobody is told when this system itself is in trouble"
+        fix = "add on_call: {roster: roster.yaml} to channels.yaml"
+        yield Finding(what="on call", level=Level.WARN, area=Area.CONFIG, detail=detail, fix=fix)
+        return
+    there, words = on_duty(duty, ZoneInfo(config.campus.time_zone), now)
+    level = Level.OK if there else Level.WARN
+    fix = "" if there else f"give somebody this time in {duty.source}"
+    yield Finding(what="on call", level=level, detail=words, fix=fix)
+    for trouble in duty.troubles(now):
+        detail = f"{trouble.where}: {trouble.what}"
+        yield Finding(what="on call", level=Level.WARN, detail=detail, fix=trouble.fix)

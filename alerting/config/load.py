@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.registry import Registry
-from alerting.config.model import AudienceFile, Campus, Config, Defaults, Publish, Reach, Retry, suggestion
+from alerting.config.model import (
+    AudienceFile,
+    Campus,
+    Config,
+    Defaults,
+    OnCall,
+    Publish,
+    Reach,
+    Retry,
+    suggestion,
+)
 from alerting.errors import ConfigProblem, Problem, UsageProblem
 
 if TYPE_CHECKING:
@@ -103,6 +114,7 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
         retry=Retry(**file.retry.model_dump()),
         checkpoints=folder / file.audit.checkpoints if file.audit.checkpoints else None,
         publish=_publish(file, folder),
+        on_call=_on_call(file, folder),
         channels=tuple(lanes.settings),
         off=lanes.off,
         callbacks=_reach(file),
@@ -116,6 +128,21 @@ def _publish(file: File, folder: Path) -> Publish:
         feed=folder / file.publish.feed if file.publish.feed else None,
         sender=file.publish.sender or host or "campus",
         url=file.publish.url or file.campus.link,
+    )
+
+
+def _on_call(file: File, folder: Path) -> OnCall | None:
+    told = file.on_call
+    if told is None:
+        return None
+    calendar = told.calendar
+    if calendar and not calendar.startswith("$") and ":" not in calendar.partition("/")[0]:
+        calendar = str(folder / calendar)
+    return OnCall(
+        roster=folder / told.roster,
+        calendar=calendar,
+        channels=tuple(told.channels or ()),
+        escalate_after=timedelta(minutes=told.escalate_after_minutes),
     )
 
 

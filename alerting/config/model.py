@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,19 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnCall:
+    """Who looks after this system. ``calendar`` is an address, ``$NAME`` for one in the environment.
+
+    ``channels`` is empty for the first channel that texts and the first that mails.
+    """
+
+    roster: Path
+    calendar: str = ""
+    channels: tuple[str, ...] = ()
+    escalate_after: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. Paths are absolute; those in the file are relative to its folder.
 
@@ -102,6 +116,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
     publish: Publish = Publish()
+    on_call: OnCall | None = None
 
     def channel(self, name: str) -> ChannelSettings:
         """Return the channel of this name.

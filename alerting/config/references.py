@@ -25,6 +25,7 @@ def problems(document: Document) -> Iterator[Problem]:
         first.setdefault(name, line)
     yield from _fallbacks(document, entries)
     yield from _defaults(document, names)
+    yield from _on_call(document, names)
 
 
 def _entries(document: Document) -> list[tuple[str, int, dict[str, Any]]]:
@@ -81,6 +82,17 @@ def _defaults(document: Document, names: list[str]) -> Iterator[Problem]:
         yield document.problem(
             ("defaults", "audience"), "defaults.audience", what, suggestion(audience, known)
         )
+
+
+def _on_call(document: Document, names: list[str]) -> Iterator[Problem]:
+    told = document.data.get("on_call")
+    chosen = told.get("channels") if isinstance(told, dict) else None
+    for index, name in enumerate(chosen if isinstance(chosen, list) else []):
+        if isinstance(name, str) and name not in names:
+            where = ("on_call", "channels", index)
+            yield document.problem(
+                where, "on_call.channels", f'no channel "{name[:40]}"', suggestion(name, names)
+            )
 
 
 def _word(value: Any) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from alerting.channels.settings import NAME_PATTERN, refused
 from alerting.config.model import suggestion
@@ -16,6 +24,19 @@ _PUBLIC: Final = re.compile(
     r"(?:/[A-Za-z0-9._~/-]*)?"
 )
 _LAST_PORT: Final = 65_535
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+#: An address, or a reference to one.
+_CALENDAR: Final = {
+    "oneOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "properties": {"env": {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"}},
+            "required": ["env"],
+            "additionalProperties": False,
+        },
+    ]
+}
 _LINK: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-~]*)?")
 
 
@@ -140,6 +161,38 @@ class PublishSection(_Section):
     )
 
 
+def _calendar(value: Any) -> str:
+    """Read an address, or the name of the variable that holds one, as ``$NAME``."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, dict) and list(value) == ["env"] and _VARIABLE.fullmatch(str(value["env"])):
+        return f"${value['env']}"
+    raise refused(
+        "neither an address nor a variable", "write https://…, a file, or {env: NAME_OF_A_VARIABLE}"
+    )
+
+
+class OnCallSection(_Section):
+    """Who looks after this system, and how they are told about it."""
+
+    roster: _Path = Field(
+        description="The duty roster, YAML or CSV: people, and when they are on duty; see docs/on-call.md."
+    )
+    calendar: Annotated[str, PlainValidator(_calendar), WithJsonSchema(_CALENDAR)] = Field(
+        default="",
+        description="An iCalendar address (https, http, or a file) that says who is on duty instead of the"
+        " roster's shifts; {env: NAME} where the address itself is a secret.",
+    )
+    channels: list[_Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="Channels for notices; the first for texts and the first for mail when left out.",
+    )
+    escalate_after_minutes: float = Field(
+        default=5, ge=0.05, le=24 * 60, description="Without an `alert ack` for this long, the next are told."
+    )
+
+
 def _public(url: str) -> str:
     if _PUBLIC.fullmatch(url):
         return url.rstrip("/")
@@ -184,4 +237,7 @@ class File(_Section):
     )
     audit: AuditSection = Field(default_factory=AuditSection)
     publish: PublishSection = Field(default_factory=PublishSection)
+    on_call: OnCallSection | None = Field(
+        default=None, description="Who is told when this system itself is in trouble."
+    )
     channels: list[dict[str, Any]] = Field(min_length=1, description="Lanes out, in any order.")

@@ -71,8 +71,9 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
         return PURE | PORTS | {"ledger"}
     if name.startswith("engine."):
         return PURE | PORTS | CORE | {"engine"}
-    if room(name, {"service", "drills"}):
-        return PURE | PORTS | CORE | {"service", "drills"}
+    if room(name, {"service", "drills", "oncall"}):
+        own = {"oncall"} if room(name, {"oncall"}) else set()
+        return PURE | PORTS | CORE | {"service", "drills"} | own
     if room(name, {"audit", "publishing"}):
         # They prove and tell what the ledger's own form holds, so they know it.
         return (
