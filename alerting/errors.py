@@ -12,6 +12,7 @@
     ├── NotAllowed                     7   the officer, or the mode, may not
     └── LedgerUnavailable             75   the record cannot be written or read
         ├── LedgerBusy                     somebody else holds it
+        ├── LedgerLost                     it is elsewhere, and cannot be reached
         └── LedgerDamaged                  it is there, and broken
 
     ConfigProblem                  2   stands apart, so that nothing swallows it
@@ -117,6 +118,10 @@ class LedgerUnavailable(AlertingError):
 
 class LedgerBusy(LedgerUnavailable):
     """Another process holds the ledger."""
+
+
+class LedgerLost(LedgerUnavailable):
+    """The ledger cannot be reached; what was being written may be kept or not."""
 
 
 class LedgerDamaged(LedgerUnavailable):

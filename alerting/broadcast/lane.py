@@ -162,7 +162,8 @@ class Lane:
         turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=lease_until)
         self._end_lives(turn)
         self._give_up(mono, now)
-        turn.claims = {} if stopping else self._pick(now, mono)
+        turn.threads = self.channel.capabilities.threads
+        turn.claims = {} if stopping else self._pick(turn, now, mono)
         turn.results, turn.handed = self._desk.clear()
         self._flow.add(sum(map(len, turn.results.values())), mono)
         turn.finished = [hold for hold in self._holds if hold.finished]
@@ -188,7 +189,7 @@ class Lane:
                 item.row = _begun(item.row, turn.now)
                 item.claimed_at, item.inherited = mono, False
                 ready.append(item)
-        self._senders.give(ready, limit=self._window.limit)
+        self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
         if answer.ours is not None:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
         if turn.look:
@@ -213,12 +214,12 @@ class Lane:
                 life=retry.Life(expires_at=micros(alert.expires_at), live=alert.live),
                 expires_at=alert.expires_at,
                 fallback=lane.fallback,
-                thread=leased.thread,
             )
             self._facts = {**self._facts, alert.id: facts}
             if alert.id not in self._given_up:
                 self._breaker.renew()
-        self._holds.append(Hold.of(leased.batch, facts, quarantine=self._quarantine))
+        hold = Hold.of(leased.batch, facts, quarantine=self._quarantine, threads=leased.threads)
+        self._holds.append(hold)
         self._holds.sort(key=lambda hold: (-hold.batch.priority, hold.batch.id))
         self._look = True
 
@@ -237,10 +238,9 @@ class Lane:
         ahead = max(1, min(_AHEAD, int(self._flow.per_s * _MOMENT_S)))
         return min(paced - self._senders.unsent, self._window.limit + ahead - self._out)
 
-    def _pick(self, now: int, mono: float) -> dict[Hold, list[Item]]:
+    def _pick(self, turn: Turn, now: int, mono: float) -> dict[Hold, list[Item]]:
         room = self._room(mono)
         claims: dict[Hold, list[Item]] = {}
-        lookups: list[Item] = []
         for hold in self._holds:
             if room <= 0:
                 break
@@ -250,10 +250,9 @@ class Lane:
                 item.trial = self._breaker.open
                 if item.lookup:
                     item.claimed_at = mono
-                    lookups.append(item)
+                    turn.lookups.append(item)
                 else:
                     claims.setdefault(hold, []).append(item)
-        self._senders.give(lookups, limit=self._window.limit)
         return claims
 
     def _thirsty(self, mono: float) -> bool:

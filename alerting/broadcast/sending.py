@@ -153,7 +153,7 @@ class Senders:
         if not self._carries(live=facts.life.live):
             return False
         try:
-            return stream.submit(facts.envelope(self._name, item.row), partial(self._done, item))
+            return stream.submit(item.hold.envelope(self._name, item), partial(self._done, item))
         except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a delivery
             self._done(item, Unknown(Reason.UNREADABLE, _said(error)))
             return True
@@ -194,7 +194,7 @@ class Senders:
         return item.hold.facts.content.size if self._by_segment else 1
 
     async def _send(self, items: list[Item]) -> None:
-        envelopes = [item.hold.facts.envelope(self._name, item.row) for item in items]
+        envelopes = [item.hold.envelope(self._name, item) for item in items]
         try:
             if not self._carries(live=envelopes[0].live):
                 # The wall between drill and live, looked at once more with the message in hand.
@@ -214,7 +214,7 @@ class Senders:
     async def _asked(self, item: Item) -> Verdict:
         if not isinstance(self._channel, Lookup):
             return CannotTell("this channel cannot be asked")
-        envelope = item.hold.facts.envelope(self._name, item.row)
+        envelope = item.hold.envelope(self._name, item)
         try:
             return await self._channel.find(envelope, item.since)
         except Exception as error:  # noqa: BLE001 - as above

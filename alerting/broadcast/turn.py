@@ -5,11 +5,16 @@ All of a turn commits together, and turns of several lanes share a commit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from alerting.broadcast.work import Hold, Item
 from alerting.ledger.base import Ledger
 from alerting.ledger.rows import AlertRecord, Batch, Settled
+
+#: Microseconds before an attempt from which on other messages are told apart from it by their ids.
+_LATELY: Final = 24 * 3600 * 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,8 +31,10 @@ class Turn:
     finished: list[Hold] = field(default_factory=list)
     kept: list[Hold] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
+    lookups: list[Item] = field(default_factory=list)  #: rows the provider is about to be asked for
     look: bool = False  #: whether to take up another batch
     skip: tuple[int, ...] = ()
+    threads: bool = False  #: whether the channel refers to an incident's earlier messages
 
     @property
     def idle(self) -> bool:
@@ -39,6 +46,7 @@ class Turn:
             or self.finished
             or self.kept
             or self.expired
+            or self.lookups
             or self.look
         )
 
@@ -49,7 +57,7 @@ class Leased:
 
     batch: Batch
     record: AlertRecord
-    thread: tuple[str, ...]
+    threads: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +87,10 @@ def commit(ledger: Ledger, turn: Turn) -> Answer:
         ledger.settle_alert(hold.batch.alert_id, at=turn.now)
     if turn.kept:
         answer.ours = frozenset(ledger.renew([hold.batch for hold in turn.kept], until=turn.lease_until))
+    for item in turn.lookups:
+        since = item.row.sent_at - _LATELY
+        known = ledger.known_to(turn.channel, item.row.address, besides=item.row.id, since=since)
+        item.others = tuple(known)
     if turn.look:
         _take_up(ledger, turn, answer)
     return answer
@@ -92,7 +104,6 @@ def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
     record = ledger.alert(batch.alert_id)
     if record is None:  # a batch without its alert cannot be: both were written in one transaction
         raise AssertionError(f"batch {batch.id} belongs to no alert")
-    thread: tuple[str, ...] = ()
-    if len(batch.rows) == 1:
-        thread = tuple(ledger.posts(record.alert.incident, turn.channel, batch.rows[0].address))
-    answer.leased = Leased(batch=batch, record=record, thread=thread)
+    follows = turn.threads and record.alert.references
+    threads = ledger.threads(batch.id) if follows else {}
+    answer.leased = Leased(batch=batch, record=record, threads=threads)

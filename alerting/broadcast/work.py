@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -31,20 +31,6 @@ class Facts:
     life: Life
     expires_at: datetime
     fallback: str = ""
-    thread: tuple[str, ...] = ()
-
-    def envelope(self, channel: str, row: Row) -> Envelope:
-        """Return the row as the adapter takes it."""
-        return Envelope(
-            key=delivery_key(self.alert_id, channel, row.address),
-            address=_address(row.address),
-            content=self.content,
-            attempt=row.attempt,
-            expires_at=self.expires_at,
-            thread=self.thread,
-            live=self.life.live,
-            ref=str(row.id),
-        )
 
 
 def _address(text: str) -> Address:
@@ -59,6 +45,7 @@ class Item:
 
     ``asks`` counts look-ups; ``duplicate`` says that the provider called it a repeat; ``trial`` that
     it goes alone, to see whether the channel works again; ``inherited`` that an earlier sender left it.
+    ``others`` are ids of other messages to its address, known when it is looked up.
     """
 
     row: Row
@@ -68,6 +55,7 @@ class Item:
     claimed_at: float = 0.0
     trial: bool = False
     inherited: bool = False
+    others: tuple[str, ...] = ()
 
     @property
     def lookup(self) -> bool:
@@ -82,19 +70,25 @@ class Item:
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """A leased batch: rows to send in order, rows that wait for a time, and how many are out."""
+    """A leased batch: rows to send in order, rows that wait for a time, and how many are out.
+
+    ``threads`` holds by address the ids of the incident's earlier messages.
+    """
 
     batch: Batch
     facts: Facts
     fresh: deque[Item] = field(default_factory=deque)
     later: list[tuple[int, int, Item]] = field(default_factory=list)
+    threads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     out: int = 0
     _order: int = 0
 
     @classmethod
-    def of(cls, batch: Batch, facts: Facts, *, quarantine: int) -> Hold:
+    def of(
+        cls, batch: Batch, facts: Facts, *, quarantine: int, threads: Mapping[str, tuple[str, ...]]
+    ) -> Hold:
         """Take up a batch; uncertain rows wait until the provider can be asked (microseconds)."""
-        hold = cls(batch=batch, facts=facts)
+        hold = cls(batch=batch, facts=facts, threads=threads)
         for row in batch.rows:
             item = Item(row=row, hold=hold)
             if row.state is State.UNCERTAIN:
@@ -105,6 +99,21 @@ class Hold:
             else:
                 hold.fresh.append(item)
         return hold
+
+    def envelope(self, channel: str, item: Item) -> Envelope:
+        """Return an item as the adapter takes it."""
+        facts, row = self.facts, item.row
+        return Envelope(
+            key=delivery_key(facts.alert_id, channel, row.address),
+            address=_address(row.address),
+            content=facts.content,
+            attempt=row.attempt,
+            expires_at=facts.expires_at,
+            thread=self.threads.get(row.address, ()),
+            others=item.others,
+            live=facts.life.live,
+            ref=str(row.id),
+        )
 
     def put(self, item: Item, *, due_at: int) -> None:
         """Let an item wait until an instant."""

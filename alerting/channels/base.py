@@ -32,6 +32,7 @@ class Capabilities:
     feeds: tuple[Address, ...] = ()  #: a public channel's own addresses; empty where people have addresses
     cost_per_unit: float = 0.0  #: in the account's currency, per message or segment; 0 when unknown
     quarantine: timedelta = timedelta(seconds=5)  #: how long a look-up waits for the provider to show it
+    threads: bool = False  #: whether a follow-up refers to the earlier messages to its address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,9 @@ class Envelope:
     ``key`` is the delivery's idempotency key, 32 hex digits, the same on every attempt.
     ``ref`` names the delivery's row; a receipt that brings ``<key>.<ref>`` back finds it at once.
     ``expires_at`` is the end of the alert's life, aware UTC: what the provider may not outlive.
-    ``thread`` holds the provider ids of the incident's earlier messages to this address, oldest first.
+    ``thread`` holds the provider ids of the incident's earlier messages to this address, oldest first,
+    for a channel whose ``threads`` says that it refers to them.
+    ``others`` are ids of other messages to this address: a look-up may take none of them for this one.
     """
 
     key: str
@@ -50,6 +53,7 @@ class Envelope:
     attempt: int
     expires_at: datetime
     thread: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     live: bool = True
     ref: str = ""
 

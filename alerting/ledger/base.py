@@ -83,8 +83,18 @@ class LedgerReader(Protocol):
         """Stream audit rows in order, of one subject or all."""
         ...
 
-    def posts(self, incident: str, channel: str, address: str) -> Sequence[str]:
-        """Return provider ids of an incident's earlier messages to an address, oldest first."""
+    def threads(self, batch: int) -> Mapping[str, tuple[str, ...]]:
+        """Return by address the provider ids of the incident's earlier messages to it, oldest first.
+
+        Of the addresses in one batch; those that were told nothing before are left out.
+        """
+        ...
+
+    def known_to(self, channel: str, address: str, *, besides: int, since: int) -> Sequence[str]:
+        """Return provider ids of what went to an address in other rows than ``besides``.
+
+        ``since`` is microseconds since 1970: of alerts accepted after it.
+        """
         ...
 
     def alerts_of(self, incident: str) -> Sequence[AlertRecord]:

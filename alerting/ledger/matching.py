@@ -8,7 +8,7 @@ the provider's own name for the message, and last the address: the newest messag
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from alerting.keys import delivery_key
 from alerting.ledger.keeping import Keeping
@@ -76,9 +76,12 @@ class Matching(Keeping):
     """Finds rows."""
 
     def _target(self, delivery: int) -> Target:
-        row = self._db.one("target", (delivery,))
+        row = self._look(delivery)
         assert row is not None, f"delivery {delivery} is not there"
         return _target_of(row)
+
+    def _look(self, delivery: int) -> tuple[Any, ...] | None:
+        return self._db.one("target", (delivery,))
 
     def _find(self, channel: str, *, key: str, provider_id: str, address: str, at: int) -> Target | None:
         head, _, row = key.partition(".")
@@ -91,7 +94,7 @@ class Matching(Keeping):
     def _named(self, key: str, row: str) -> Target | None:
         if not (row.isascii() and row.isdigit() and int(row) < _LARGEST_ROW):
             return None
-        found = self._db.one("target", (int(row),))
+        found = self._look(int(row))
         if found is None:
             return None
         target = _target_of(found)

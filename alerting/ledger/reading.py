@@ -159,9 +159,17 @@ class Reading:
                 return
             last = page[-1][0]
 
-    def posts(self, incident: str, channel: str, address: str) -> Sequence[str]:
-        """Return provider ids of an incident's earlier messages to an address, oldest first."""
-        return [row[0] for row in self._db.all("posts", (channel, address, incident))]
+    def threads(self, batch: int) -> Mapping[str, tuple[str, ...]]:
+        """Return by address the provider ids of the incident's earlier messages to it, oldest first."""
+        found: dict[str, tuple[str, ...]] = {}
+        for address, provider_id in self._db.all("threads", span(batch)):
+            found[address] = (*found.get(address, ()), provider_id)
+        return found
+
+    def known_to(self, channel: str, address: str, *, besides: int, since: int) -> Sequence[str]:
+        """Return provider ids of what lately went to an address in other rows than this one."""
+        rows = self._db.all("lately_to", (channel, address, since))
+        return [provider_id for row, _, provider_id, _ in rows if provider_id and row != besides]
 
     def alerts_of(self, incident: str) -> Sequence[AlertRecord]:
         """Return the alerts of an incident, oldest first."""

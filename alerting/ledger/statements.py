@@ -39,8 +39,12 @@ def parse(text: str, where: str) -> dict[str, str]:
 
 
 def load(store: str) -> Mapping[str, str]:
-    """Return every statement for a store (``sqlite``), by name."""
-    return _merged(_SQL / f"{stem}.sql" for stem in (*_SHARED, store))
+    """Return every statement for a store (``sqlite``, ``postgres``), by name.
+
+    A store's own text takes the place of the shared one of that name.
+    """
+    shared = _merged(_SQL / f"{stem}.sql" for stem in _SHARED)
+    return {**shared, **_merged([_SQL / f"{store}.sql"])}
 
 
 def _merged(files: Iterable[Path]) -> dict[str, str]:

@@ -25,7 +25,7 @@ _FIRST_WAIT: Final = 0.1
 
 
 @dataclass(slots=True, eq=False)
-class _Task:
+class Task:
     """Something to do inside a transaction, and who waits for it.
 
     ``loop`` is set when the waiting side is a coroutine: ``future`` then belongs to that loop.
@@ -53,7 +53,7 @@ class GroupWriter:
         self._open_ledger = open_ledger
         self._window_s = window_s
         self._changed = Condition()
-        self._waiting: list[_Task] = []
+        self._waiting: list[Task] = []
         self._thread: Thread | None = None
         self._closing = False
         self._ended: LedgerUnavailable | None = None
@@ -65,7 +65,7 @@ class GroupWriter:
         all of them fail with the reason.
         """
         future: Future[T] = Future()
-        self._add(_Task(fn, future))
+        self._add(Task(fn, future))
         return future
 
     async def do(self, change: Callable[[Ledger], T]) -> T:
@@ -80,10 +80,10 @@ class GroupWriter:
 
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._add(_Task(change, future, loop))
+        self._add(Task(change, future, loop))
         return await future
 
-    def _add(self, task: _Task) -> None:
+    def _add(self, task: Task) -> None:
         with self._changed:
             if not self._closing and self._ended is None:
                 self._waiting.append(task)
@@ -118,7 +118,7 @@ class GroupWriter:
         finally:
             self._end(ledger)
 
-    def _gather(self) -> list[_Task]:
+    def _gather(self) -> list[Task]:
         """Wait for something to do; take all that comes within the window, while more is coming."""
         with self._changed:
             while not self._waiting and not self._closing:
@@ -132,17 +132,20 @@ class GroupWriter:
             tasks, self._waiting = self._waiting, []
         return tasks
 
-    def _commit(self, ledger: Ledger, tasks: Sequence[_Task]) -> None:
+    def _commit(self, ledger: Ledger, tasks: Sequence[Task]) -> None:
         try:
             with ledger.transaction():
                 for task in tasks:
-                    _attempt(ledger, task)
+                    attempt(ledger, task)
         except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
-            failed = _unavailable(error)
-            for task in tasks:
-                task.error = failed
-            if failed is not error or isinstance(error, LedgerDamaged):
-                self._ended = failed
+            self._fail(tasks, error)
+
+    def _fail(self, tasks: Sequence[Task], error: BaseException) -> None:
+        failed = _unavailable(error)
+        for task in tasks:
+            task.error = failed
+        if failed is not error or isinstance(error, LedgerDamaged):
+            self._ended = failed
 
     def _end(self, ledger: Ledger | None) -> None:
         with self._changed:
@@ -163,8 +166,13 @@ def _unavailable(error: BaseException) -> LedgerUnavailable:
     return failed
 
 
-def _attempt(ledger: Ledger, task: _Task) -> None:
-    if isinstance(task.future, Future) and not task.future.set_running_or_notify_cancel():
+def attempt(ledger: Ledger, task: Task) -> None:
+    """Run one task in a part of the transaction; its own error undoes only that part.
+
+    Raises:
+        LedgerUnavailable: what all tasks stand on has failed.
+    """
+    if isinstance(task.future, Future) and not _wanted(task.future):
         return
     try:
         with ledger.transaction():
@@ -176,9 +184,14 @@ def _attempt(ledger: Ledger, task: _Task) -> None:
         task.error = error
 
 
-def _tell(tasks: Sequence[_Task]) -> None:
+def _wanted(future: Future[Any]) -> bool:
+    """Say whether somebody still waits; a transaction that is repeated finds it running already."""
+    return future.running() or (not future.done() and future.set_running_or_notify_cancel())
+
+
+def _tell(tasks: Sequence[Task]) -> None:
     """Resolve what waits; one wake-up for each event loop, however many wait in it."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Task]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[Task]] = {}
     for task in tasks:
         if task.loop is None:
             _resolve(task)
@@ -189,12 +202,12 @@ def _tell(tasks: Sequence[_Task]) -> None:
             loop.call_soon_threadsafe(_resolve_all, together)
 
 
-def _resolve_all(tasks: Sequence[_Task]) -> None:
+def _resolve_all(tasks: Sequence[Task]) -> None:
     for task in tasks:
         _resolve(task)
 
 
-def _resolve(task: _Task) -> None:
+def _resolve(task: Task) -> None:
     if task.future.done():
         return
     if task.error is not None:

@@ -63,14 +63,24 @@ class LedgerAnswers:
         settle(ledger, batch, accepted(batch.rows[0], provider_id="one"), rejected(batch.rows[1]))
         update = an_alert(id="L-UPDATE", number=2)
         opened(ledger, SMS, alert=update)
-        batch = sent(ledger, 1, alert=update)
-        settle(ledger, batch, accepted(batch.rows[0], provider_id="two"))
-        opened(ledger, SMS, alert=an_alert(id="L-OTHER0", incident="I-OTHER0"))
-        incident = update.incident
-        assert ledger.posts(incident, SMS, str(an_address(0))) == ["one", "two"]
-        assert ledger.posts(incident, SMS, str(an_address(1))) == []
-        assert ledger.posts(incident, MAIL, str(an_address(0))) == []
-        assert (ledger.incident_number(incident), ledger.incident_number("I-NONE00")) == (2, 0)
+        second = sent(ledger, 2, alert=update)
+        settle(ledger, second, accepted(second.rows[0], provider_id="two"), rejected(second.rows[1]))
+        last = an_alert(id="L-LASTLY", number=3)
+        opened(ledger, SMS, alert=last)
+        third = sent(ledger, 3, alert=last)
+        settle(ledger, third, *map(rejected, third.rows))
+        other = an_alert(id="L-OTHER0", incident="I-OTHER0")
+        opened(ledger, SMS, alert=other)
+        incident, person = update.incident, str(an_address(0))
+        assert ledger.threads(batch.id) == {}
+        assert ledger.threads(second.id) == {person: ("one",)}
+        assert ledger.threads(third.id) == {person: ("one", "two")}
+        assert ledger.threads(sent(ledger, 1, alert=other).id) == {}
+        assert ledger.known_to(SMS, person, besides=third.rows[0].id, since=0) == ["two", "one"]
+        assert ledger.known_to(SMS, person, besides=batch.rows[0].id, since=0) == ["two"]
+        assert ledger.known_to(SMS, person, besides=0, since=NOW) == []
+        assert ledger.known_to(MAIL, person, besides=0, since=0) == []
+        assert (ledger.incident_number(incident), ledger.incident_number("I-NONE00")) == (3, 0)
 
     def test_the_size_of_an_audience_is_that_of_its_last_alert(self, ledger: Ledger) -> None:
         """Known once planning is closed."""

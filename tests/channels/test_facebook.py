@@ -318,9 +318,9 @@ class TestLookup:
         later = datetime.now(UTC) + timedelta(minutes=5)
         assert await facebook.find(ENVELOPE, later) == Absent(certain=False)
 
-    async def test_an_earlier_post_of_the_thread_is_not_taken_for_it(self, facebook):
+    async def test_another_alerts_post_with_the_same_words_is_not_taken_for_it(self, facebook):
         first = await facebook.send(ENVELOPE)
-        again = replace(ENVELOPE, thread=(first.provider_id,))
+        again = replace(ENVELOPE, others=(first.provider_id,))
         assert await facebook.find(again, datetime.now(UTC)) == Absent(certain=False)
 
     async def test_a_visitors_post_with_our_words_is_not_ours(self, facebook, play):

@@ -282,9 +282,9 @@ class TestLookup:
         later = datetime.now(UTC) + timedelta(minutes=5)
         assert await x.find(ENVELOPE, later) == Absent(certain=False)
 
-    async def test_an_earlier_post_of_the_thread_is_not_taken_for_it(self, x):
+    async def test_another_alerts_post_with_the_same_words_is_not_taken_for_it(self, x):
         first = await x.send(ENVELOPE)
-        again = replace(ENVELOPE, thread=(first.provider_id,))
+        again = replace(ENVELOPE, others=(first.provider_id,))
         assert await x.find(again, datetime.now(UTC)) == Absent(certain=False)
 
     async def test_a_reply_is_found(self, x, play):

@@ -162,6 +162,7 @@ def _capabilities(settings: SmtpConfig) -> Capabilities:
         in_flight=settings.in_flight * OVERLAP,
         deadline=timedelta(seconds=settings.deadline_s),
         max_batch=settings.batch,
+        threads=True,
     )
 
 

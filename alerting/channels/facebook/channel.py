@@ -68,6 +68,7 @@ class FacebookChannel:
             deadline=timedelta(seconds=settings.deadline_s),
             feeds=(Address(AddressKind.FEED, f"facebook/{settings.page}"),),
             quarantine=timedelta(seconds=settings.lookup_after_s),
+            threads=True,
         )
         self._settings = settings
         self._clock = surroundings.clock
@@ -96,7 +97,7 @@ class FacebookChannel:
                 return CannotTell(self._refusal(said).detail)
             for post in entries_at(said.document, "data"):
                 provider_id = text_at(post, "id")
-                if provider_id not in envelope.thread and self._is_ours(post, envelope.content.text):
+                if provider_id not in envelope.others and self._is_ours(post, envelope.content.text):
                     return Found(provider_id, _permalink(provider_id))
             after = text_at(said.document, "paging", "cursors", "after")
             if not (after and at(said.document, "paging", "next")):

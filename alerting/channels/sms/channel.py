@@ -105,6 +105,7 @@ class TwilioSms:
             since=since,
             complete_at=since + self.capabilities.quarantine,
             rewritten=bool(self._config.messaging_service),
+            others=frozenset(envelope.others),
         )
         return verdict(newest, sought, self._clock.now())
 

@@ -30,13 +30,15 @@ class Listed(NamedTuple):
 class Sought(NamedTuple):
     """What is looked for: the text, when its attempt began, and when the list counts as complete.
 
-    ``rewritten`` says that a Messaging Service may have replaced characters of the text.
+    ``rewritten`` says that a Messaging Service may have replaced characters of the text; ``others`` are
+    messages known to be another delivery's.
     """
 
     text: str
     since: datetime
     complete_at: datetime
     rewritten: bool
+    others: frozenset[str] = frozenset()
 
 
 def verdict(newest: Sequence[Listed], sought: Sought, now: datetime) -> Verdict:
@@ -47,7 +49,7 @@ def verdict(newest: Sequence[Listed], sought: Sought, now: datetime) -> Verdict:
     recent = [entry for entry in newest if _since(entry, sought.since - _SLACK)]
     if any(entry.created_at is None for entry in recent):
         return CannotTell("Twilio's list has entries without a readable date")
-    alive = [entry for entry in recent if entry.status not in _NEVER_LEFT]
+    alive = [e for e in recent if e.status not in _NEVER_LEFT and e.sid not in sought.others]
     for entry in alive:
         if entry.body.removeprefix(_TRIAL).strip() == sought.text.strip():
             return Found(entry.sid)

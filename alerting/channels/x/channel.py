@@ -62,6 +62,7 @@ class XChannel:
             feeds=(Address(AddressKind.FEED, f"x/{settings.account}"),),
             cost_per_unit=settings.cost_per_post,
             quarantine=timedelta(seconds=settings.lookup_after_s),
+            threads=True,
         )
         self._settings = settings
         self._clock = surroundings.clock
@@ -102,7 +103,7 @@ class XChannel:
                 return CannotTell(self._refusal(said).detail)
             for post in entries_at(said.document, "data"):
                 provider_id = text_at(post, "id")
-                if provider_id not in envelope.thread and timeline.says(post, envelope.content.text):
+                if provider_id not in envelope.others and timeline.says(post, envelope.content.text):
                     return Found(provider_id, self._permalink(provider_id))
             page = text_at(said.document, "meta", "next_token")
             if not page:

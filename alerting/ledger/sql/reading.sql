@@ -96,14 +96,15 @@ LEFT JOIN outcome o ON o.delivery = a.delivery AND o.n = (
 WHERE a.delivery BETWEEN ? AND ?
 ORDER BY a.delivery, a.attempt
 
--- name: posts --
-SELECT o.provider_id
-FROM alert
-JOIN channel ON channel.name = ?
-JOIN delivery d ON d.alert = alert.ref AND d.channel = channel.ref AND d.address = ?
+-- name: threads --
+SELECT mine.address, o.provider_id
+FROM delivery mine
+JOIN alert now ON now.ref = mine.alert
+JOIN alert before ON before.incident = now.incident AND before.ref < now.ref
+JOIN delivery d ON d.alert = before.ref AND d.channel = mine.channel AND d.address = mine.address
 JOIN outcome o ON o.delivery = d.id AND o.n = d.decided
-WHERE alert.incident = ? AND o.provider_id <> '' AND d.state IN ('accepted', 'delivered', 'undelivered')
-ORDER BY alert.ref
+WHERE mine.id BETWEEN ? AND ? AND o.provider_id <> '' AND d.state IN ('accepted', 'delivered', 'undelivered')
+ORDER BY mine.id, before.ref
 
 -- name: incident_number --
 SELECT count(*) FROM alert WHERE incident = ?

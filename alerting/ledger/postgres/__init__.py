@@ -1,0 +1,1 @@
+"""The ledger on PostgreSQL: one truth for many hosts."""

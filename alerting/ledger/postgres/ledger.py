@@ -1,0 +1,176 @@
+"""The shared ledger: PostgreSQL, written by any number of processes on any number of hosts.
+
+The rooms are those of the embedded ledger. What differs is that others write at the same time, so
+whatever is looked at in order to be changed is locked first, always in one order: batches by their number,
+then their rows and counters, then the alert, and the audit log last, just before the commit. Two that meet
+in another order after all are told so by the database, and one of them repeats its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from alerting.clock import Clock
+from alerting.ledger import statements
+from alerting.ledger.audit import row_after
+from alerting.ledger.codec import canonical
+from alerting.ledger.drilling import Drilling
+from alerting.ledger.postgres.connection import Connection
+from alerting.ledger.postgres.migrate import bring_up
+from alerting.ledger.postgres.place import Place
+from alerting.ledger.reading import STRIDE
+from alerting.ledger.receiving import Receiving
+from alerting.ledger.rows import Actor, Applied, AuditRow, Cancelled
+from alerting.ledger.working import Fence
+from alerting.model.receipt import Receipt
+
+_PATIENCE: Final = timedelta(seconds=5)
+_LARGEST: Final = 1 << 62
+
+
+class _Act(NamedTuple):
+    """An act that waits for the end of its transaction, where it gets its number."""
+
+    action: str
+    subject: str
+    body: Mapping[str, object]
+    actor: Actor
+    at: int
+    monotonic: float
+
+
+class PostgresLedger(Receiving, Drilling):
+    """The ledger port over one PostgreSQL connection, for the thread that opened it."""
+
+    def __init__(self, connection: Connection, clock: Clock, place: Place) -> None:
+        super().__init__(connection, clock)
+        self._connection, self._place = connection, place
+        self._acts: list[_Act] = []
+
+    @classmethod
+    def open(
+        cls, place: Place, *, write: bool = True, clock: Clock, patience: timedelta = _PATIENCE
+    ) -> PostgresLedger:
+        """Connect to the ledger at ``place``; for writing, make its tables or bring them up to date first.
+
+        ``patience`` is how long to wait for the server to answer.
+
+        Raises:
+            LedgerUnavailable: unreachable, too old, read-only, without rights or connections left, of a
+                newer version, or, for a reader, not there yet.
+            LedgerDamaged: tables are missing or damaged.
+            MissingExtra: psycopg is not installed.
+        """
+        named = statements.load("postgres")
+        connection = Connection.connect(place, named, write=write, patience=patience)
+        try:
+            bring_up(connection, place.schema, write=write)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, clock, place)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit on leaving, roll back on an error. A nested one is a savepoint."""
+        kept = len(self._acts)
+        try:
+            with self._connection.transaction():
+                yield
+                if self._connection.depth == 1:
+                    self._write_acts()
+        except BaseException:
+            del self._acts[kept:]
+            raise
+
+    def mend(self, *, patience: timedelta = _PATIENCE) -> bool | None:
+        """Connect anew after the connection was lost; say whether the last transaction was kept.
+
+        None when the server cannot tell yet: ask again.
+
+        Raises:
+            LedgerUnavailable: it still cannot be reached, or not be written.
+        """
+        doubt = self._connection.in_doubt
+        self._connection.close()
+        named = statements.load("postgres")
+        fresh = Connection.connect(self._place, named, write=True, patience=patience)
+        fresh.in_doubt = doubt
+        self._db = self._connection = fresh
+        kept = fresh.kept(doubt) if doubt else False
+        if kept is not None:
+            fresh.in_doubt = ""
+        return kept
+
+    def close(self) -> None:
+        """Give the connection back; may be called twice."""
+        self._connection.close()
+
+    # -- the audit log ----------------------------------------------------------------------------
+
+    def record_act(
+        self, action: str, subject: str, body: Mapping[str, object], *, actor: Actor, at: int
+    ) -> None:
+        """Append to the audit log what an actor did, at the end of the transaction.
+
+        The log is one chain, so only one may add to it at a time; until then it is nobody's. Personal
+        data does not belong in ``body``.
+        """
+        canonical(body)  # what cannot be written is refused here, to whoever says it
+        self._acts.append(_Act(action, subject, body, actor, at, self._clock.monotonic()))
+
+    def audit(self, subject: str = "") -> Iterator[AuditRow]:
+        """Stream audit rows in order, of one subject or all; this transaction's own too."""
+        if self._acts:
+            self._write_acts()
+        return super().audit(subject)
+
+    def _write_acts(self) -> None:
+        acts, self._acts = self._acts, []
+        if not acts:
+            return
+        self._connection.ahead("lock_audit")
+        found = self._db.one("audit_head")
+        head = (found[0], found[1]) if found else None
+        rows = []
+        for act in acts:
+            row = row_after(
+                head, act.action, act.subject, act.body, actor=act.actor, at=act.at, monotonic=act.monotonic
+            )
+            rows.append(row)
+            head = (row.seq, row.hash)
+        self._db.many("add_audit", rows)
+
+    # -- what is locked before it is looked at ----------------------------------------------------
+
+    def _fence(self, batch: int) -> Fence:
+        self._connection.ahead("lock_batch", (batch,))
+        return super()._fence(batch)
+
+    def _look(self, delivery: int) -> tuple[Any, ...] | None:
+        self._connection.ahead("lock_batch", (delivery // STRIDE,))
+        return super()._look(delivery)
+
+    def apply(self, receipts: Sequence[Receipt], *, at: int) -> Applied:
+        """Keep receipts and move their rows; a repeat changes nothing."""
+        named = (receipt.key.partition(".")[2] for receipt in receipts)
+        rows = {int(row) for row in named if row.isascii() and row.isdigit()}
+        batches = sorted({row // STRIDE for row in rows if row < _LARGEST})
+        self._connection.ahead("lock_batches", (batches,))
+        return super().apply(receipts, at=at)
+
+    def cancel(self, alert_id: str, *, actor: Actor, at: int, reason: str = "cancelled") -> Cancelled:
+        """Stop what has not left. From this commit no claim of the alert succeeds."""
+        self._connection.ahead("lock_open_batches", (alert_id,))
+        return super().cancel(alert_id, actor=actor, at=at, reason=reason)
+
+    def settle_alert(self, alert_id: str, *, at: int) -> bool:
+        """Stamp an alert whose deliveries are all settled; return whether it is.
+
+        Whoever settles its last rows elsewhere waits for this, and then sees these.
+        """
+        self._connection.ahead("lock_alert", (alert_id,))
+        return super().settle_alert(alert_id, at=at)

@@ -1,0 +1,102 @@
+"""The shape of the tables on PostgreSQL: numbered files, forward only.
+
+A change widens first and narrows two versions later, so that this version and the one before it work side
+by side while hosts are brought up to date one by one. ``-- least: N`` at the head of a file says which
+version may still work with what it makes; without it, only its own and later ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from alerting.errors import LedgerUnavailable, Problem
+from alerting.ledger.postgres.connection import Connection
+
+_FOLDER: Final = Path(__file__).parent.parent / "migrations" / "postgres"
+_FILES: Final = "[0-9][0-9][0-9][0-9]_*.sql"
+_LEAST: Final = re.compile(r"^-- least: (\d+)$", re.MULTILINE)
+
+
+def files() -> Sequence[Path]:
+    """Return the migrations in order; the last one's number is the version this program writes."""
+    return sorted(_FOLDER.glob(_FILES))
+
+
+def latest() -> int:
+    """Return the version this program writes and reads."""
+    return len(files())
+
+
+def version(connection: Connection) -> tuple[int, int]:
+    """Return the version of the tables and the oldest program that may use them; (0, 0) for none."""
+    ((there,),) = connection.do("SELECT to_regclass('meta') IS NOT NULL")
+    if not there:
+        return 0, 0
+    told = dict(connection.do("SELECT name, value FROM meta WHERE name IN ('schema', 'least')"))
+    return int(told["schema"]), int(told["least"])
+
+
+def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
+    """Make the tables, or bring them up to date; a reader only looks whether it may read.
+
+    Raises:
+        LedgerUnavailable: there is no ledger, it is too new or too old, or the rights are missing.
+    """
+    found, least = version(connection)
+    _refuse_newer(connection.where, found, least)
+    if found >= latest():
+        return
+    if write:
+        _apply(connection, schema)
+    elif not found:
+        raise LedgerUnavailable(
+            Problem(
+                where=connection.where,
+                what="there is no ledger here yet",
+                fix="the first alert or drill makes it; if there was one, check the address",
+            )
+        )
+    else:
+        raise LedgerUnavailable(
+            Problem(
+                where=connection.where,
+                what=f"is of an older version (ledger {found}, we need {latest()})",
+                fix="run `alert resume` once: it brings the ledger up to date",
+            )
+        )
+
+
+def _refuse_newer(where: str, found: int, least: int) -> None:
+    if found > latest() < least:
+        raise LedgerUnavailable(
+            Problem(
+                where=where,
+                what=f"was changed by a newer version of this program (ledger {found}, we know {latest()})",
+                fix="use that version, or a newer one",
+            )
+        )
+
+
+def _apply(connection: Connection, schema: str) -> None:
+    with connection.transaction():
+        # Two hosts may come first: the second waits here, looks again, and finds nothing to do.
+        connection.do("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"alerting.{schema}",))
+        ((there,),) = connection.do("SELECT to_regnamespace(%s) IS NOT NULL", (f'"{schema}"',))
+        if not there:
+            connection.do(f'CREATE SCHEMA "{schema}"')
+        found, least = version(connection)
+        for file in files()[found:]:
+            text = file.read_text("utf-8")
+            connection.do(text)
+            told = _LEAST.search(text)
+            found = int(file.name[:4])
+            least = int(told[1]) if told else found
+        for name, value in (("schema", found), ("least", least)):
+            connection.do(
+                "INSERT INTO meta (name, value) VALUES (%s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (name, str(value)),
+            )

@@ -1,0 +1,90 @@
+-- The statements that only PostgreSQL reads: lists of ids come as arrays, runs of rows as one array a column.
+-- Several processes write here at once, so what is looked at in order to be changed is locked first.
+
+-- name: lock_batch --
+SELECT id FROM batch WHERE id = ? FOR UPDATE
+
+-- name: lock_batches --
+SELECT id FROM batch WHERE id = ANY (?::bigint[]) ORDER BY id FOR UPDATE
+
+-- name: lock_open_batches --
+SELECT batch.id FROM batch
+WHERE alert = (SELECT ref FROM alert WHERE id = ?) AND state <> 'done'
+ORDER BY batch.id FOR UPDATE
+
+-- name: lock_alert --
+SELECT ref FROM alert WHERE id = ? FOR UPDATE
+
+-- name: lock_audit --
+SELECT name FROM meta WHERE name = 'audit' FOR UPDATE
+
+-- name: candidates --
+SELECT id, epoch, n_sending
+FROM batch
+WHERE channel = (SELECT ref FROM channel WHERE name = ?)
+  AND state <> 'done'
+  AND n_pending + n_sending + n_uncertain > 0
+  AND not_before <= ?
+  AND (state = 'ready' OR lease_until < ? OR owner = ?)
+ORDER BY priority DESC, id
+LIMIT ?
+FOR UPDATE SKIP LOCKED
+
+-- name: waiting_batches --
+SELECT id, channel, n_pending FROM batch WHERE alert = ? AND n_pending > 0 ORDER BY id FOR UPDATE
+
+-- name: add_delivery --
+INSERT INTO delivery (id, alert, channel, address, recipient, fallback, state, due_at, changed_at, reason)
+SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[],
+                     ?::bigint[], ?::bigint[], ?::text[])
+ON CONFLICT (alert, channel, address) DO NOTHING
+
+-- name: end_rows --
+UPDATE delivery SET state = ended.state, due_at = 0, changed_at = ended.at, reason = ended.reason
+FROM unnest(?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[])
+     AS ended (state, at, reason, first, last)
+WHERE delivery.id BETWEEN ended.first AND ended.last AND delivery.state = 'pending'
+
+-- name: settle_row --
+UPDATE delivery
+SET state = told_of.state, due_at = told_of.due_at, changed_at = told_of.changed_at, told = told_of.told,
+    decided = told_of.decided, maybe_twice = told_of.maybe_twice, reason = told_of.reason
+FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::integer[], ?::integer[], ?::integer[], ?::text[], ?::bigint[])
+     AS told_of (state, due_at, changed_at, told, decided, maybe_twice, reason, id)
+WHERE delivery.id = told_of.id
+
+-- name: add_outcome --
+INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
+SELECT * FROM unnest(?::bigint[], ?::integer[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[],
+                     ?::text[], ?::text[])
+
+-- name: claim_rows --
+UPDATE delivery SET state = 'sending', attempt = attempt + 1, changed_at = ?
+WHERE id = ANY (?::bigint[]) AND id BETWEEN ? AND ? AND state = 'pending'
+RETURNING id, reason
+
+-- name: begin_attempts --
+INSERT INTO attempt (delivery, attempt, epoch, began_at)
+SELECT id, attempt, ?, ? FROM delivery WHERE id = ANY (?::bigint[])
+
+-- name: rows_of --
+SELECT id, state, attempt, told, maybe_twice, reason FROM delivery
+WHERE id = ANY (?::bigint[]) AND id BETWEEN ? AND ?
+
+-- name: fallbacks_of --
+SELECT fallback, recipient FROM delivery
+WHERE id = ANY (?::bigint[]) AND id BETWEEN ? AND ? AND fallback <> ''
+ORDER BY id
+
+-- name: accept_rows --
+UPDATE delivery SET state = 'accepted', due_at = 0, changed_at = told_of.at, told = 1, decided = 1
+FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[])
+     AS told_of (id, attempt, at, outcome, provider_id, permalink)
+WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
+  AND delivery.state = 'sending' AND delivery.told = 0 AND delivery.maybe_twice = 0 AND delivery.reason = ''
+
+-- name: add_accepted --
+INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
+SELECT id, 1, attempt, at, outcome, provider_id, permalink, '', ''
+FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[])
+     AS told_of (id, attempt, at, outcome, provider_id, permalink)

