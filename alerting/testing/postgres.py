@@ -37,7 +37,7 @@ class PostgresServer:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.folder = Path(tempfile.mkdtemp(prefix="alert-pg-", dir="/tmp"))  # noqa: S108 - a socket's path is short
+        self.folder = Path(tempfile.mkdtemp(prefix="alert-pg-", dir="/tmp"))
         self._bin = _programs()
         self._user = "nobody" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,9 +58,9 @@ class PostgresServer:
         if self._user:
             shutil.chown(self.folder, self._user)
         if not data.exists():
-            initdb = [self._bin / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+            how = ("--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres")
             subprocess.run(  # noqa: S603 - programs of ours
-                [*initdb, "--username=postgres", "-D", data],
+                [self._bin / "initdb", *how, "-D", data],
                 check=True,
                 user=self._user,
                 cwd="/",

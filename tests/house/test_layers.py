@@ -107,6 +107,16 @@ def test_the_command_line_speaks_to_no_concrete_ledger_or_channel():
         if room(name_of(path), {"cli"})
         and not name_of(path).startswith(("cli.health", "cli.complete", "cli.place", "cli.sandbox"))
         for i in imports_of(path)
-        if room(i, {"ledger.sqlite", "channels.x", "channels.facebook", "channels.sms", "channels.email"})
+        if room(
+            i,
+            {
+                "ledger.sqlite",
+                "ledger.postgres",
+                "channels.x",
+                "channels.facebook",
+                "channels.sms",
+                "channels.email",
+            },
+        )
     }
     assert not wrong

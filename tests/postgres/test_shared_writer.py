@@ -68,7 +68,7 @@ def test_acts_of_many_writers_make_one_chain(writers, open_ledger):
 def test_no_batch_is_leased_twice(writers, open_ledger):
     ledger = open_ledger()
     opened(ledger)
-    for start in range(0, 40):
+    for start in range(40):
         plan(ledger, 1, start=start)
 
     def take(writer, owner):
@@ -103,7 +103,9 @@ def test_receipts_and_results_of_one_row_meet_in_any_order(writers, open_ledger)
     done = []
     batches = [one_batch(start) for start in range(20)]
     results = [
-        writers[0].submit(lambda held, b=b: (held.settle(b, [accepted(b.rows[0])]), held.settle_alert(ID, at=NOW)))
+        writers[0].submit(
+            lambda held, b=b: (held.settle(b, [accepted(b.rows[0])]), held.settle_alert(ID, at=NOW))
+        )
         for b in batches
     ]
     receipts = [

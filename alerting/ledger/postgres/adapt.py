@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import psycopg
 
-#: PostgreSQL holds no NUL in a text, and people's replies are any text. U+FFFD says that something stood there.
+#: PostgreSQL holds no NUL in a text, and people write what they like. This says that something was there.
 _HOLE: Final = "\ufffd"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from alerting.errors import LedgerLost, LedgerUnavailable, Problem
 from alerting.ledger.postgres.adapt import adapt
@@ -121,7 +121,7 @@ class Connection:
                 Problem(
                     where=self.where,
                     what="is a standby, which cannot be written",
-                    fix="name the primary, or add target_session_attrs=read-write and all hosts to the address",
+                    fix="name the primary, or all hosts and target_session_attrs=read-write",
                 )
             )
 
@@ -169,13 +169,12 @@ class Connection:
         import psycopg
 
         waiting, self._waiting = self._waiting, []
-        said = cast("LiteralString", text)
         try:
             if not waiting:
-                return self.raw.execute(said, params or None)
+                return self.raw.execute(text, params or None)
             with self.raw.pipeline():
-                sent = [self.raw.execute(cast("LiteralString", ahead), given or None) for ahead, given in waiting]
-                cursor = self.raw.execute(said, params or None)
+                sent = [self.raw.execute(ahead, given or None) for ahead, given in waiting]
+                cursor = self.raw.execute(text, params or None)
             for (ahead, _), answer in zip(waiting, sent, strict=True):
                 if ahead is _NAME:
                     ((self._name,),) = answer.fetchall()

@@ -25,7 +25,7 @@ _SAID: Final[Mapping[str, tuple[type[LedgerUnavailable], str, str]]] = {
     "25006": (
         LedgerUnavailable,
         "it is read-only: a standby, or closed for writing",
-        "name the primary, or add target_session_attrs=read-write and all hosts to the address",
+        "name the primary, or all hosts and target_session_attrs=read-write",
     ),
     "28000": (LedgerUnavailable, "it does not let this user in", "check the user, and pg_hba.conf"),
     "28P01": (LedgerUnavailable, "the password is wrong", "check the address the reference leads to"),
@@ -50,13 +50,28 @@ _SAID: Final[Mapping[str, tuple[type[LedgerUnavailable], str, str]]] = {
     "XX001": (LedgerDamaged, "its data is damaged", "stop, and restore the last backup"),
     "XX002": (LedgerDamaged, "an index is damaged", "stop, and reindex or restore the last backup"),
 }
+#: What a server says when it does not let somebody in -> SQLSTATE.
+#: https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c, libpq/auth.c
+_REFUSED: Final[Mapping[str, str]] = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "no pg_hba.conf entry": "28000",
+    "authentication failed": "28000",
+    'role "': "28000",
+    'database "': "3D000",
+    "too many clients": "53300",
+    "connection slots are reserved": "53300",
+    "too many connections": "53300",
+    "session is read-only": "25006",
+    "server is in hot standby mode": "25006",
+}
 
 
 def told(error: psycopg.Error, where: str) -> LedgerUnavailable | None:
     """Return what an error of PostgreSQL means for a person; None when it is a mistake of this program."""
     import psycopg
 
-    state = error.sqlstate or ""
+    state = error.sqlstate or _refused(str(error))
     if state in _SAID:
         kind, what, fix = _SAID[state]
         return kind(Problem(where=where, what=what, fix=fix))
@@ -74,9 +89,14 @@ def told(error: psycopg.Error, where: str) -> LedgerUnavailable | None:
     return None
 
 
+def _refused(words: str) -> str:
+    """Return the SQLSTATE of a refused connection, which libpq tells in words only."""
+    return next((state for said, state in _REFUSED.items() if said in words), "")
+
+
 def _words(error: psycopg.Error) -> str:
-    """Return the last line of what libpq says, without the address it may repeat."""
+    """Return what libpq says, without the address it may repeat."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if lines else type(error).__name__
-    # "connection to server at "h" (1.2.3.4), port 5432 failed: Connection refused"
+    # connection to server at "h" (1.2.3.4), port 5432 failed: Connection refused
+    said = next((line for line in lines if "failed: " in line), lines[-1] if lines else type(error).__name__)
     return said.rpartition("failed: ")[2].rpartition("FATAL:")[2].strip()[:120]

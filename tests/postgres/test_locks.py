@@ -1,0 +1,135 @@
+"""Two programs in the same moment: the second waits, and then sees what the first has done."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from alerting.clock import FrozenClock
+from alerting.ledger.audit import first_break
+from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.model.delivery import State
+from alerting.testing.builders import A_MOMENT_US as NOW
+from alerting.testing.builders import accepted, an_actor, deferred
+from alerting.testing.ledger_receipts import a_receipt
+from alerting.testing.ledger_steps import ID, LEASE, SECOND, SMS, opened, plan
+
+BOUND_S = 10
+
+
+@pytest.fixture
+def two(fresh_place):
+    place = fresh_place()
+    ledgers = [PostgresLedger.open(place, clock=FrozenClock()) for _ in range(2)]
+    opened(ledgers[0])
+    yield ledgers
+    for ledger in ledgers:
+        ledger.close()
+
+
+@pytest.fixture
+def meanwhile(postgres_address):
+    """Return a function that runs a change on a ledger while the block it is asked in holds its own."""
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres_address, autocommit=True) as watcher:
+
+        def begin(ledger, change):
+            def run():
+                with ledger.transaction():
+                    return change(ledger)
+
+            future = pool.submit(run)
+            pid, until = ledger._connection.raw.info.backend_pid, time.monotonic() + BOUND_S
+            waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+            while not future.done() and watcher.execute(waits, (pid,)).fetchone() != (True,):
+                assert time.monotonic() < until
+                time.sleep(0.005)
+            return future
+
+        yield begin
+
+
+def leased(ledger, owner="a", skip=()):
+    with ledger.transaction():
+        batch = ledger.lease(SMS, owner=owner, at=NOW, until=NOW + LEASE, skip=skip)
+        ledger.claim(batch, [row.id for row in batch.rows], at=NOW)
+    return batch
+
+
+def test_whoever_settles_the_last_row_stamps_the_alert(two, meanwhile):
+    first, second = two
+    plan(first, 1)
+    plan(first, 1, start=1)
+    mine = leased(first)
+    theirs = leased(second, "b")
+    with first.transaction():
+        first.planned(ID, recipients=2, notes={})
+
+    def end(ledger, batch):
+        # In seconds of their own, so that they do not meet at a counter before.
+        ledger.settle(batch, [accepted(batch.rows[0], at=NOW + batch.id * SECOND)])
+        return ledger.settle_alert(ID, at=NOW)
+
+    with first.transaction():
+        assert end(first, mine) is False, "the other one is still out"
+        other = meanwhile(second, lambda ledger: end(ledger, theirs))
+    assert other.result(BOUND_S) is True
+
+
+def test_a_receipt_waits_for_the_answer_it_is_about(two, meanwhile):
+    first, second = two
+    plan(first, 1)
+    batch = leased(first)
+    with first.transaction():
+        first.settle(batch, [deferred(batch.rows[0])])
+        other = meanwhile(second, lambda ledger: ledger.apply([a_receipt(batch.rows[0].id)], at=NOW))
+    assert other.result(BOUND_S).changed == 1
+    assert [d.state for d in first.deliveries(ID)] == [State.DELIVERED]
+
+
+def test_a_receipt_without_its_row_waits_as_well(two, meanwhile):
+    first, second = two
+    plan(first, 1)
+    batch = leased(first)
+    with first.transaction():
+        first.settle(batch, [deferred(batch.rows[0])])
+        receipt = a_receipt(batch.rows[0].id, key="", provider_id="", address=batch.rows[0].address)
+        other = meanwhile(second, lambda ledger: ledger.apply([receipt], at=NOW))
+    assert other.result(BOUND_S).changed == 1
+
+
+def test_a_cancellation_counts_what_was_just_claimed(two, meanwhile):
+    first, second = two
+    plan(first, 5)
+    with first.transaction():
+        batch = first.lease(SMS, owner="a", at=NOW, until=NOW + LEASE)
+    with first.transaction():
+        first.claim(batch, [row.id for row in batch.rows[:2]], at=NOW)
+        other = meanwhile(second, lambda ledger: ledger.cancel(ID, actor=an_actor(), at=NOW))
+    done = other.result(BOUND_S)
+    assert (done.stopped, done.in_flight, done.gone) == (3, 2, 0)
+
+
+def test_the_audit_log_has_one_end(two, meanwhile):
+    first, second = two
+
+    def act(ledger, name):
+        ledger.record_act(name, "s", {}, actor=an_actor(), at=NOW)
+        return [row.action for row in ledger.audit("s")]
+
+    with first.transaction():
+        assert act(first, "one") == ["one"]
+        other = meanwhile(second, lambda ledger: act(ledger, "two"))
+    assert other.result(BOUND_S) == ["one", "two"]
+    assert first_break(list(first.audit())) is None
+
+
+def test_a_batch_in_somebody_s_hands_is_passed_over(two):
+    first, second = two
+    plan(first, 1)
+    plan(first, 1, start=1)
+    with first.transaction():
+        mine = first.lease(SMS, owner="a", at=NOW, until=NOW + LEASE)
+        with second.transaction():
+            theirs = second.lease(SMS, owner="b", at=NOW, until=NOW + LEASE)
+    assert mine.id != theirs.id
