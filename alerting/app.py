@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from alerting.archive import Archive
 from alerting.clock import Clock
-from alerting.config import Config, load
+from alerting.config.kept import load_kept
 from alerting.errors import NotAllowed, UnknownAlert
 from alerting.telemetry import LazyLog, Log
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from alerting.broadcast.lane import Rules
     from alerting.broadcast.plan import Plan
     from alerting.channels.base import Channel, Surroundings
+    from alerting.config import Config
     from alerting.ledger.base import LedgerReader
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
@@ -54,8 +55,10 @@ class App(Archive):
         self._path, self._environ, self._place_of = config_path, environ, place
         self.credentials, self._live, self._without = credentials, live, without
         self.sandbox = place is not None
+        told = state or environ.get("ALERT_STATE")
+        self._told = Path(told) if told else None
         self.config: Config = self._load()
-        base = state or Path(environ.get("ALERT_STATE") or self.config.state)
+        base = self._told or self.config.state
         super().__init__(
             base=base, state=base / "sandbox" if self.sandbox else base, clock=clock, readers=readers
         )
@@ -81,7 +84,13 @@ class App(Archive):
     def _load(self, without: tuple[str, ...] | None = None) -> Config:
         invented = self.sandbox or not self.credentials
         left_out = self._without if without is None else without
-        return load(self._path, environ=self._environ, sandbox=invented, live=self._live, without=left_out)
+        return self._checked(sandbox=invented, live=self._live, without=left_out)
+
+    def _checked(self, *, sandbox: bool, live: bool | None, without: tuple[str, ...] = ()) -> Config:
+        environ, state = self._environ, self._told
+        return load_kept(
+            self._path, environ=environ, state=state, sandbox=sandbox, live=live, without=without
+        )
 
     def reload(self, without: tuple[str, ...] = ()) -> None:
         """Read channels.yaml again; lanes at work keep the channels they have.

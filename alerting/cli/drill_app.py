@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from alerting.app import App
 from alerting.broadcast.lane import Rules
-from alerting.config import Config, load
 from alerting.errors import Problem, UsageProblem
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from alerting.channels.base import Channel
     from alerting.cli.face import Face
     from alerting.clock import Clock
+    from alerting.config import Config
     from alerting.drills.drill import Drill
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.service.house import Wired
@@ -54,7 +54,7 @@ class DrillApp(App):
     def _load(self, without: tuple[str, ...] | None = None) -> Config:
         del without  # a drill takes the whole path: ``drill_app`` refuses to leave a channel out
         invented = self.sandbox or not self._plugged
-        return load(self._path, environ=self._environ, sandbox=invented, live=False)
+        return self._checked(sandbox=invented, live=False)
 
     def plan(self, request: Request, *, as_of: datetime) -> Plan:
         """Make way: what is ordered here is a real alert, and this process could not send it."""
@@ -82,7 +82,7 @@ class RehearsalApp(DrillApp):
 
     def _load(self, without: tuple[str, ...] | None = None) -> Config:
         del without  # a drill takes the whole path: ``drill_app`` refuses to leave a channel out
-        return load(self._path, environ=self._environ, sandbox=True, live=None)
+        return self._checked(sandbox=True, live=None)
 
     def _wire(self, only: str = "") -> list[Wired]:
         return [replace(wired, mode="both") for wired in super()._wire(only)]

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperGroup
 
+from alerting.cli.plain import lighten
+
 
 class Entry(NamedTuple):
     """Where a command lives, and its line in ``alert --help``."""
@@ -60,7 +62,7 @@ class LazyGroup(TyperGroup):
         if entry is None:
             return None
         module = import_module(f"alerting.cli.{entry.module}")
-        return typer.main.get_command(module.commands(cmd_name))
+        return lighten(typer.main.get_command(module.commands(cmd_name)))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing any."""
@@ -122,7 +124,7 @@ def build() -> Any:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_setup)
-    return typer.main.get_command(app)
+    return lighten(typer.main.get_command(app))
 
 
 def single(name: str, run: Any) -> typer.Typer:

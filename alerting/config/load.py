@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alerting.channels.registry import Registry
 from alerting.config.model import (
     AudienceFile,
     Campus,
@@ -23,6 +22,8 @@ from alerting.config.model import (
 from alerting.errors import ConfigProblem, Problem, UsageProblem
 
 if TYPE_CHECKING:
+    from alerting.channels.registry import Registry
+    from alerting.channels.settings import SecretResolver
     from alerting.config.channels import Lanes
     from alerting.config.lines import Document
     from alerting.config.sections import File
@@ -40,21 +41,24 @@ def load(
     live: bool | None = True,
     without: Collection[str] = (),
     registry: Registry | None = None,
+    secrets: SecretResolver | None = None,
 ) -> Config:
     """Read and check the configuration file.
 
     ``live`` picks the channels that may be used: True those for real alerts, False those for exercises,
     None both. ``without`` names channels that are left out whatever the file says of them. Credentials
     are looked up for the others only, in ``environ`` and in files; with ``sandbox`` they are invented.
+    ``secrets`` looks them up instead, where it is given.
 
     Raises:
         ConfigProblem: the file cannot be used; it lists every problem, each with its line.
         UsageProblem: ``without`` names a channel that the file does not have.
     """
     # yaml and pydantic are heavy: only a command that reads the file pays for them.
+    from alerting.channels.registry import Registry
     from alerting.config import channels, lines, references
     from alerting.config.checked import checked
-    from alerting.config.secrets import SandboxSecrets, Secrets
+    from alerting.config.secrets import resolver
     from alerting.config.sections import File
 
     raw = _bytes(path)
@@ -62,7 +66,7 @@ def load(
     if not isinstance(document.data, dict):
         raise ConfigProblem(document.problem((), "", "not a group of fields", "begin with version: 1"))
     file = checked(File, document.data, document)
-    secrets = SandboxSecrets() if sandbox else Secrets(environ, path.absolute().parent)
+    secrets = secrets or resolver(environ, path, sandbox=sandbox)
     lanes = channels.read(document, registry or Registry(), secrets, live=live, without=without)
     document.problems.extend(references.problems(document))
     if file is None or document.problems:

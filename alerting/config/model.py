@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -148,6 +147,8 @@ def _no_such(what: str, name: str, names: Iterable[str]) -> UsageProblem:
 
 def suggestion(word: str, words: Iterable[str]) -> str:
     """Return what to write instead of a word: the one that is near, or all there are."""
+    import difflib
+
     known = list(words)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near or len(known) == 1:

@@ -8,16 +8,30 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from alerting.channels.settings import refused
 from alerting.secret import Secret
+
+if TYPE_CHECKING:
+    from alerting.channels.settings import SecretResolver
 
 _SIZE_MOST: Final = 65_536  # bytes
 #: Reading by the file's own group is how services share one (root:alerting 0640).
 _TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
 
 Source = Literal["env", "file"]
+
+
+def resolver(environ: Mapping[str, str], config: Path, *, sandbox: bool) -> SecretResolver:
+    """Return who looks credentials up for a configuration file: invented ones for a sandbox."""
+    return SandboxSecrets() if sandbox else Secrets(environ, config.absolute().parent)
+
+
+def _refused(what: str, fix: str) -> ValueError:
+    # Imported here: the library behind it is heavy, and mostly nothing is refused.
+    from alerting.channels.settings import refused
+
+    return refused(what, fix)
 
 
 class Secrets:
@@ -34,9 +48,9 @@ class Secrets:
     def _variable(self, name: str) -> Secret:
         text = self._environ.get(name)
         if text is None:
-            raise refused(f"the variable {name} is not set", "set it, or write {file: PATH}")
+            raise _refused(f"the variable {name} is not set", "set it, or write {file: PATH}")
         if not text.strip():
-            raise refused(f"the variable {name} is empty", "set it to the secret")
+            raise _refused(f"the variable {name} is empty", "set it to the secret")
         return Secret(text)
 
     def _file(self, name: str) -> Secret:
@@ -46,24 +60,24 @@ class Secrets:
             raw = path.read_bytes()[: _SIZE_MOST + 1] if stat.S_ISREG(mode) else b""
         except (OSError, ValueError) as wrong:
             why = getattr(wrong, "strerror", None) or "not a path"
-            raise refused(
+            raise _refused(
                 f"the secret's file cannot be read ({why})", "write a path from this folder"
             ) from None
         if not stat.S_ISREG(mode):
-            raise refused("the secret's file is not a file", "write the path of a file")
+            raise _refused("the secret's file is not a file", "write the path of a file")
         if mode & _TOO_OPEN:
-            raise refused("everybody can read the secret's file", "run chmod 600 on it")
+            raise _refused("everybody can read the secret's file", "run chmod 600 on it")
         return self._text(raw)
 
     def _text(self, raw: bytes) -> Secret:
         try:
             text = raw.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise refused("the secret's file is not text", "save it as UTF-8") from None
+            raise _refused("the secret's file is not text", "save it as UTF-8") from None
         if not text.strip():
-            raise refused("the secret's file is empty", "put the secret into it")
+            raise _refused("the secret's file is empty", "put the secret into it")
         if len(raw) > _SIZE_MOST:
-            raise refused("the secret's file is too large to be one", "write the path of another")
+            raise _refused("the secret's file is too large to be one", "write the path of another")
         return Secret(text)
 
 

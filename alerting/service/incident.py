@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alerting.clock import instant, micros
 from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert, MsgType
-from alerting.rendering.template import Template
-from alerting.service.house import House
-from alerting.service.planning import Past, Request
+
+# `alert status` tells incidents, and plans nothing: what planning needs is read when something follows.
+if TYPE_CHECKING:
+    from alerting.rendering.template import Template
+    from alerting.service.house import House
+    from alerting.service.planning import Past, Request
 
 #: The same words for the same place within this time are one decision of two people.
 JOIN_WITHIN: Final = timedelta(minutes=2)
@@ -119,6 +122,8 @@ def follow_up(
         PlanRefused: the incident is closed, or the template would begin a new one.
         TemplateProblem: there is no such template.
     """
+    from alerting.service.planning import Request
+
     if told.closed_at is not None:
         when = house.clock_words(told.closed_at)
         raise PlanRefused(
@@ -169,6 +174,8 @@ def _carried(house: House, told: Story, template: Template) -> dict[str, str]:
 
 def past_of(ledger: LedgerReader, told: Story) -> Past:
     """Return what a follow-up's plan must know: its number, whom it is for, what it replaces."""
+    from alerting.service.planning import Past
+
     counts = {tally.channel: tally.total for tally in ledger.tally(told.first.id) if tally.total}
     return Past(
         number=len(told.alerts) + 1,

@@ -61,8 +61,7 @@ def test_status_of_a_recorded_alert_imports_nothing_heavy(imported, recorded):
 
 @pytest.mark.parametrize("words", [("--help",), ("measure", "x")])
 def test_help_and_measure_need_neither_loop_nor_database_nor_yaml(imported, words):
-    # Not pydantic: typer itself imports it to read any option.
-    assert imported(*words) & {"asyncio", "sqlite3", "ssl", "yaml"} == set()
+    assert imported(*words) & {"asyncio", "pydantic", "sqlite3", "ssl", "yaml"} == set()
 
 
 def test_the_list_of_commands_is_complete_without_reading_one(imported, alert):

@@ -59,6 +59,15 @@ def test_status_needs_neither_loop_nor_templates_nor_lanes(campus):
     assert found & unwanted == set()
 
 
+def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
+    (campus / "state").mkdir(mode=0o700)
+    imported("status", cwd=campus)
+
+    found = imported("status", cwd=campus)
+
+    assert found & {"pydantic", "yaml", "alerting.config.sections", "alerting.rendering.template"} == set()
+
+
 def test_the_logging_library_waits_until_there_is_time_to_write(tmp_path):
     code = (
         "import sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x');"

@@ -29,7 +29,6 @@ from alerting.channels.base import (
     Verdict,
 )
 from alerting.channels.facebook import codes, health
-from alerting.channels.facebook.config import FacebookSettings
 from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.model.audience import Address, AddressKind
@@ -39,6 +38,8 @@ from alerting.secret import Secret
 
 if TYPE_CHECKING:
     import requests
+
+    from alerting.channels.facebook.config import FacebookSettings
 
 #: Characters of a post.
 LIMIT: Final = 63_206

@@ -13,13 +13,15 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from alerting.channels.base import Callback, Forged, Reading, Reply
-from alerting.channels.facebook.config import FacebookSettings
 from alerting.channels.web_answer import at, entries_at, text_at
 from alerting.clock import Clock
+
+if TYPE_CHECKING:
+    from alerting.channels.facebook.config import FacebookSettings
 
 PATH: Final = "/facebook/webhook"
 _SIGNATURE: Final = "x-hub-signature-256"

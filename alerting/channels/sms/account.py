@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from alerting.channels.sms.config import TwilioConfig
 from alerting.channels.sms.outcomes import code_in, refusal, refused, unanswered
 from alerting.channels.sms.prepared import ANY_KEY, PreparedRequest
 from alerting.channels.sms.transport import Transport
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
     from alerting.channels.sms.client import Capture
+    from alerting.channels.sms.config import TwilioConfig
 
 Answered = TypeVar("Answered")
 _NOT_FOUND: Final = 404

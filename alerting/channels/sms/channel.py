@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alerting.channels.base import (
     Callback,
@@ -18,7 +18,6 @@ from alerting.channels.base import (
     Verdict,
 )
 from alerting.channels.sms.account import Account, Failed
-from alerting.channels.sms.config import TwilioConfig
 from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
 from alerting.channels.sms.outcomes import outcome_of
 from alerting.channels.sms.poll import poll
@@ -31,6 +30,9 @@ from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
 from alerting.model.receipt import Receipt
+
+if TYPE_CHECKING:
+    from alerting.channels.sms.config import TwilioConfig
 
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from alerting.channels.sms.config import TwilioConfig
 from alerting.channels.sms.transport import Transport
 from alerting.channels.sms.wire import Target
 from alerting.channels.web_answer import Silence
+
+if TYPE_CHECKING:
+    from alerting.channels.sms.config import TwilioConfig
 
 #: What the SDK calls its own; it is given no records to write, since they would hold whole addresses.
 _LOGGER: Final = "twilio.async_http_client"

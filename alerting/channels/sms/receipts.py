@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, parse_qsl
 
 from alerting.channels.base import Callback, Forged, Reading, Reply
 from alerting.channels.sms.codes import reason_for
-from alerting.channels.sms.config import TwilioConfig
 from alerting.channels.sms.outcomes import code_in
 from alerting.clock import Clock
 from alerting.model.outcome import Reason
@@ -22,6 +21,8 @@ from alerting.model.receipt import Receipt, ReceiptStatus
 
 if TYPE_CHECKING:
     from twilio.request_validator import RequestValidator
+
+    from alerting.channels.sms.config import TwilioConfig
 
 #: Where statuses are posted, under our own public address; ``d`` is the delivery's handle.
 STATUS_PATH: Final = "/twilio/status"

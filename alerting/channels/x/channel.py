@@ -26,7 +26,6 @@ from alerting.channels.base import (
 )
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.channels.x import codes, health, timeline
-from alerting.channels.x.config import XSettings
 from alerting.channels.x.receipts import XReceipts
 from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Shape, Unit
@@ -34,6 +33,8 @@ from alerting.model.outcome import Accepted, Outcome
 
 if TYPE_CHECKING:
     import requests
+
+    from alerting.channels.x.config import XSettings
 
 #: twitter-text configuration v3: maxWeightedTweetLength.
 LIMIT: Final = 280

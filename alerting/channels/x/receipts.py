@@ -14,13 +14,15 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from alerting.channels.base import Callback, Forged, Reading, Reply
 from alerting.channels.web_answer import at, entries_at, text_at
-from alerting.channels.x.config import XSettings
 from alerting.clock import Clock
+
+if TYPE_CHECKING:
+    from alerting.channels.x.config import XSettings
 
 PATH: Final = "/x/webhook"
 _SIGNATURE: Final = "x-twitter-webhooks-signature"

@@ -1,0 +1,156 @@
+"""``channels.yaml`` as it was checked last, kept so that the next command need not check it again.
+
+Reading and checking the file takes longer than most commands have. The checked result lies in the state
+directory, for this user alone, as plain JSON under a digest of its own. It is used only while the file, its
+place, this program and what was asked are the same, byte for byte. It holds references to secrets, never a
+secret: those are looked up each time. Whatever is odd about it, it is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alerting.config.codec import Recorder, Unkeepable, plain, revived
+
+if TYPE_CHECKING:
+    from alerting.config.model import Config
+
+#: Raised when the form of what is kept changes.
+_VERSION: Final = 1
+_SIZE_MOST: Final = 4 << 20  # bytes
+#: Where the file itself says the state directory is; a wrong guess finds nothing, and nothing more.
+_STATE: Final = re.compile(
+    rb"""(?m)^state:[ \t]*(["']?)([^\s"'#{}\[\],&*!|>%@`][^"'#\r\n]*?)\1[ \t]*(?:#.*)?\r?$"""
+)
+#: What of this program shapes the result.
+_SHAPING: Final = ("config", "channels", "audience", "secret.py")
+
+
+def load_kept(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    state: Path | None = None,
+    sandbox: bool = False,
+    live: bool | None = True,
+    without: Collection[str] = (),
+) -> Config:
+    """Return the configuration, as kept or read anew; see ``load``. ``state`` overrules the file's own.
+
+    What leaves channels out is rare, and read in full.
+
+    Raises:
+        ConfigProblem: the file cannot be used; it lists every problem, each with its line.
+        UsageProblem: ``without`` names a channel that the file does not have.
+    """
+    from alerting.config.secrets import resolver
+
+    if without:
+        from alerting.config.load import load
+
+        return load(path, environ=environ, sandbox=sandbox, live=live, without=without)
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        raw = b""
+    folder = state or path.absolute().parent / _guess(raw)
+    kept = folder / f"checked-{live}-{sandbox}.json".lower()
+    mark = _mark(raw, path, sandbox=sandbox, live=live)
+    secrets = Recorder(resolver(environ, path, sandbox=sandbox))
+    if found := _read(kept, mark, secrets):
+        return found
+    from alerting.config.load import load
+
+    config = load(path, environ=environ, sandbox=sandbox, live=live, secrets=secrets)
+    if config.digest == hashlib.sha256(raw).hexdigest() and folder in (state, config.state):
+        _write(kept, mark, config, secrets)
+    return config
+
+
+def _guess(raw: bytes) -> str:
+    found = _STATE.search(raw)
+    return os.fsdecode(found[2]) if found else "state"
+
+
+def _mark(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> str:
+    """Return what must be the same for a kept result to hold."""
+    told = [_VERSION, sys.hexversion, str(path), str(path.absolute()), sandbox, live, _program()]
+    return hashlib.sha256(json.dumps(told).encode() + b"\0" + raw).hexdigest()
+
+
+def _program() -> list[tuple[str, int, int]]:
+    """Return size and time of every file of this program that has a say in the result."""
+    root, found = Path(__file__).parent.parent, []
+    for name in _SHAPING:
+        found += _files(os.path.join(root, name))  # noqa: PTH118 - a hundred times as fast as a Path
+    return sorted(found)
+
+
+def _files(place: str) -> list[tuple[str, int, int]]:
+    if place.endswith(".py"):
+        told = os.stat(place)  # noqa: PTH116 - see above
+        return [(place, told.st_size, told.st_mtime_ns)]
+    with os.scandir(place) as entries:
+        below = [entry.path for entry in entries if entry.is_dir() or entry.name.endswith(".py")]
+    return [told for inner in below if not inner.endswith("__pycache__") for told in _files(inner)]
+
+
+# -- the file ---------------------------------------------------------------------------------------
+
+
+def _read(kept: Path, mark: str, secrets: Recorder) -> Config | None:
+    """Return what is kept under this mark, or None where there is nothing to rely on."""
+    try:
+        digest, _, text = _own(kept).partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            return None
+        told = json.loads(text)
+        if told["mark"] != mark:
+            return None
+        config: Config = revived(told["config"], secrets)
+        # A list that has gone is a warning; the full reading finds the words for it.
+        there = all(audience.csv.is_file() for audience in config.audiences.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError):
+        return None
+    return config if there else None
+
+
+def _own(kept: Path) -> bytes:
+    """Return a file's bytes, if it is a plain file of this user that nobody else may touch.
+
+    Raises:
+        OSError: it is not there, or not that.
+    """
+    number = os.open(kept, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(number, "rb") as file:
+        told = os.fstat(number)
+        ours = told.st_uid == os.geteuid() and not told.st_mode & 0o077
+        if not (stat.S_ISREG(told.st_mode) and ours and told.st_size <= _SIZE_MOST):
+            raise OSError("not a file of ours")
+        return file.read()
+
+
+def _write(kept: Path, mark: str, config: Config, secrets: Recorder) -> None:
+    """Keep a result, where there is a state directory; that it cannot be kept stops nobody."""
+    draft = kept.with_name(f".{kept.name}.{os.getpid()}")
+    try:
+        text = json.dumps({"mark": mark, "config": plain(config, secrets)}).encode()
+        with suppress(OSError):
+            number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(number, "wb") as file:
+                file.write(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+            draft.replace(kept)
+    except (Unkeepable, ValueError, RecursionError):
+        return
+    finally:
+        with suppress(OSError):
+            draft.unlink()
