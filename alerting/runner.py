@@ -255,6 +255,12 @@ class Runner:
             case "receipts":
                 at = micros(self.clock.now())
                 return await self._writer.do(lambda ledger: receipts.answer(ledger, told, at=at))
+            case "drill.start" | "drill.due" | "drill.note":
+                from alerting.starting import answer  # only whoever runs drills pays for it
+
+                done = await answer(self.app, told, writer=self._writer)
+                self._engine.look()
+                return done
             case "resume":
                 self._engine.look()
                 return {"ok": True}

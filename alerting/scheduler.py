@@ -102,8 +102,8 @@ async def _record(due: Due, fired: Fired, *, writer: LedgerWriter, actor: Actor,
             fired.missed.append(occurrence)
 
 
-def planned(app: App, programme: Programme, drill: Drill) -> Plan:
-    """Return the plan of a drill as it would be sent now.
+def planned(app: App, programme: Programme, drill: Drill, *, as_of: datetime | None = None) -> Plan:
+    """Return the plan of a drill as it would be sent now, or as of the instant its preview was made.
 
     Raises:
         AlertingError: it cannot be: template, audience, channels, or a wall.
@@ -116,7 +116,7 @@ def planned(app: App, programme: Programme, drill: Drill) -> Plan:
         if reader:
             reader.close()
     past = Past(audience_size=before)
-    return plan_exercise(app.house(), programme, drill, as_of=app.clock.now(), past=past)
+    return plan_exercise(app.house(), programme, drill, as_of=as_of or app.clock.now(), past=past)
 
 
 def opening(

@@ -33,7 +33,7 @@ class DrillApp(App):
 
     While it owns the ledger and a real alert comes, it ends at once: whoever brings the alert takes
     the ledger over, and the drill goes on when that is done. ``plugged=False`` invents credentials,
-    for what only plans.
+    for what only plans. ``readers`` holds the open reading connections; programs of one process share it.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -239,8 +239,8 @@ def note_(
 ) -> None:
     """Add what people observed to a drill's record; what is written stays."""
     from alerting.clock import micros
-    from alerting.ledger.base import DrillLedger
     from alerting.ledger.rows import NoteRow
+    from alerting.starting import keep_note
 
     _refuse_note(text, by, kind, owner, due)
     face: Face = ctx.obj
@@ -248,15 +248,7 @@ def note_(
     at = micros(app.clock.now())
     told = NoteRow(at, str(kind), " ".join(text.split()), by.strip(), owner.strip(), due)
 
-    def change(ledger: Any) -> None:
-        assert isinstance(ledger, DrillLedger)
-        ledger.add_note(alert_id, told, actor=face.actor)
-
-    writer = app.writer()
-    try:
-        writer.submit(change).result()
-    finally:
-        writer.close()
+    keep_note(app, alert_id, told, actor=face.actor)
     if json:
         emit("drill-note", alert=alert_id, **told._asdict())
     else:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from alerting.cli.face import Face, emit, note, say
-from alerting.errors import Exit, LedgerBusy, NotAllowed, Problem
+from alerting.errors import Exit, LedgerBusy, NotAllowed
 
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.broadcast.plan import Plan
     from alerting.drills.drill import Drill, Programme
-    from alerting.ledger.rows import Actor
     from alerting.scheduler import Fired
-    from alerting.service.opening import Opened
 
 _ANSWER_S: Final = 5.0
 
@@ -38,32 +35,11 @@ def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: boo
         NotAllowed: a real alert is in force, or the same drill was started this second.
         AlertingError: it was refused; nothing was sent.
     """
-    from alerting.drills.due import by_hand
-    from alerting.drills.exercise import BY_HAND, Taken
-    from alerting.scheduler import opening
+    from alerting.starting import Start, start
 
     app, drill = going.app, going.drill
-    occurrence = by_hand(drill, going.programme, now=app.clock.now())
-    change = opening(
-        app,
-        going.programme,
-        drill,
-        plan,
-        occurrence,
-        actor=going.face.actor,
-        clock=clock,
-        detail=BY_HAND,
-    )
-    app.ready_state()
-    writer = app.writer()
-    try:
-        opened: Opened = writer.submit(change).result()
-    except Taken:
-        raise NotAllowed(
-            Problem(where=drill.name, what="was started moments ago", fix="`alert drill history` shows it")
-        ) from None
-    finally:
-        writer.close()
+    order = Start(drill=drill.name, as_of=plan.as_of, digest=plan.digest, actor=going.face.actor, clock=clock)
+    opened = start(app, going.programme, drill, plan, order)
     if not json:
         say(f"Practice {opened.alert_id} is safe on disk, leaving now. Ctrl-C only stops watching.")
     set_off(app)
@@ -105,29 +81,27 @@ def judged(app: App, alert_id: str, *, json: bool) -> int:
 
 
 def fire_due(face: Face, programme: Programme, *, only_rehearsals: bool, json: bool) -> int:
-    """Start what is due now; return the exit code: USAGE when one could not start, PARTIAL for a miss."""
+    """Start what is due now; return the exit code: USAGE when one could not start, PARTIAL for a miss.
+
+    NOT_ALLOWED says that a real alert is being sent by somebody who cannot look after drills.
+    """
     from alerting.cli.drill_app import drill_app
     from alerting.scheduler import split
+    from alerting.starting import start_due
 
     real, rehearsals = split(programme)
     code = 0
     for part in (rehearsals,) if only_rehearsals else (real, rehearsals):
         if any(drill.schedule for drill in part.drills.values()):
             app = drill_app(face, next(iter(part.drills.values())))
-            fired = asyncio.run(_fired(app, part, face.actor))
-            code = max(code, _told(app, fired, json=json))
+            try:
+                fired = start_due(app, part, rehearsals=part is rehearsals, actor=face.actor)
+            except NotAllowed as error:
+                note(f"! no drill was looked for: {error}")
+                code = max(code, error.exit_code)
+            else:
+                code = max(code, _told(app, fired, json=json))
     return code
-
-
-async def _fired(app: App, programme: Programme, actor: Actor) -> Fired:
-    from alerting.scheduler import fire
-
-    app.ready_state()
-    writer = app.writer()
-    try:
-        return await fire(app, programme, writer=writer, actor=actor)
-    finally:
-        writer.close()
 
 
 def _told(app: App, fired: Fired, *, json: bool) -> int:

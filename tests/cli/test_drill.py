@@ -18,6 +18,7 @@ from alerting.clock import SystemClock, micros
 from alerting.config import load
 from alerting.config.drills import load_drills
 from alerting.drills.due import mark
+from alerting.ledger.lock import RunnerLock
 from alerting.ledger.sqlite import SqliteLedger
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +194,24 @@ def test_a_server_lets_another_process_run_a_rehearsal_that_is_due(campus):
     assert "drill.rehearsed" in log
     with closing(SqliteLedger.open(campus.home / "state" / "ledger.db", clock=SystemClock())) as real:
         assert real.alerts() == [], "the real record is not touched"
+
+
+def test_a_drill_that_somebody_runs_beside_a_server_is_opened_and_sent_by_the_server(campus):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    state = campus.home / "state" / "sandbox"
+    with campus.start("--sandbox", "serve", env=campus.credentials, **quiet) as server:
+        awaited(lambda: RunnerLock(state).held_by() == server.pid)
+        done = campus("--sandbox", "drill", "run", "quick", "--confirm", "DRILL quick")
+        assert done.returncode == 0, done.stdout + done.stderr
+        drill_id = the_id(done.stdout)
+        assert campus("--sandbox", "drill", "note", drill_id, "Heard", "--by", "Lee").returncode == 0
+        assert campus("--sandbox", "drill", "due").returncode == 0
+        assert RunnerLock(state).held_by() == server.pid, "nobody else owned the ledger meanwhile"
+        server.terminate()
+        assert server.wait(20) == 0
+    opened = [line for line in (state / "engine.log").read_text().splitlines() if "alert.opened" in line]
+    assert len(opened) == 1, "the server itself opened it"
+    assert drill_id in opened[0]
 
 
 def runs(campus, name):

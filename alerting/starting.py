@@ -1,0 +1,267 @@
+"""Drills of commands, written by whoever owns the ledger: one process writes, everybody else asks it.
+
+A command that finds nobody there is the owner for that moment. One that finds a process at work has it
+start the drill, look for those that are due, or keep a note. That process may be sending a real alert
+with other accounts; then it says so, and nothing is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from alerting.config.drills import load_drills
+from alerting.drills.due import by_hand
+from alerting.drills.exercise import BY_HAND, Taken
+from alerting.drills.force import in_force
+from alerting.drills.schedule import Occurrence
+from alerting.engine.control import Unanswered, ask
+from alerting.errors import LedgerBusy, NotAllowed, Problem
+from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
+from alerting.ledger.rows import Actor, NoteRow
+from alerting.scheduler import Fired, fire, opening, planned, split
+from alerting.service.opening import Opened
+
+if TYPE_CHECKING:
+    from alerting.app import App
+    from alerting.broadcast.plan import Plan
+    from alerting.drills.drill import Drill, Programme
+    from alerting.ledger.writer import GroupWriter
+
+T = TypeVar("T")
+
+#: What the owner of a ledger is asked for here.
+VERBS: Final = ("drill.start", "drill.due", "drill.note")
+_ANSWER_S: Final = 30.0
+#: An owner that is just starting or ending does not answer; it is over in much less than this.
+_HANDOVER_S: Final = 5.0
+_PAUSE_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A drill that somebody confirmed: which, what was shown for it and when, and the decision clock."""
+
+    drill: str
+    as_of: datetime
+    digest: str
+    actor: Actor
+    clock: Mapping[str, str] = field(default_factory=dict)
+
+
+# -- a command ------------------------------------------------------------------------------------
+
+
+def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start) -> Opened:
+    """Open a drill that was confirmed.
+
+    Raises:
+        NotAllowed: a real alert is in force, the same drill was started this second, or the process
+            that is sending does not hold the accounts of drills.
+        LedgerBusy: the owner of the ledger does not answer.
+        AlertingError: it was refused; nothing was opened.
+    """
+
+    def here(writer: GroupWriter) -> Opened:
+        return writer.submit(_opening(app, programme, drill, plan, order)).result()
+
+    request = {
+        "verb": "drill.start",
+        "drill": order.drill,
+        "as_of": order.as_of.isoformat(),
+        "digest": order.digest,
+        "clock": dict(order.clock),
+    }
+    told = _owned(app, here, request, actor=order.actor)
+    return told if isinstance(told, Opened) else Opened(alert_id=told["alert_id"], planned=told["planned"])
+
+
+def start_due(app: App, programme: Programme, *, rehearsals: bool, actor: Actor) -> Fired:
+    """Start what is due of a programme, and put misses on record; see ``fire``.
+
+    Raises:
+        NotAllowed: the process that is sending does not hold the accounts of drills.
+        LedgerBusy: the owner of the ledger does not answer.
+    """
+
+    def here(writer: GroupWriter) -> Fired:
+        return asyncio.run(fire(app, programme, writer=writer, actor=actor))
+
+    told = _owned(app, here, {"verb": "drill.due", "rehearsals": rehearsals}, actor=actor)
+    return told if isinstance(told, Fired) else _fired(told)
+
+
+def keep_note(app: App, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
+    """Keep what somebody observed of a drill.
+
+    Raises:
+        UnknownAlert: there is no such drill.
+        LedgerBusy: the owner of the ledger does not answer.
+    """
+
+    def here(writer: GroupWriter) -> bool:
+        writer.submit(partial(_note, alert_id=alert_id, note=note, actor=actor)).result()
+        return True
+
+    _owned(app, here, {"verb": "drill.note", "alert": alert_id, "note": list(note)}, actor=actor)
+
+
+def _owned(
+    app: App, here: Callable[[GroupWriter], T], request: Mapping[str, Any], *, actor: Actor
+) -> T | dict[str, Any]:
+    """Own the ledger for a moment, or ask the process that does; until one of both succeeds."""
+    holds = [channel.name for channel in app.config.channels]
+    asked = {**request, "holds": holds, "actor": actor.name, "origin": actor.origin}
+    until = time.monotonic() + _HANDOVER_S
+    while True:
+        lock = app.lock()
+        try:
+            lock.acquire()
+        except LedgerBusy:
+            try:
+                return _agreed(ask(app.state, asked, timeout=_ANSWER_S))
+            except Unanswered:
+                raise
+            except LedgerBusy:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(_PAUSE_S)
+            continue
+        with lock:
+            writer = app.writer()
+            try:
+                return here(writer)
+            finally:
+                writer.close()
+
+
+def _agreed(told: dict[str, Any]) -> dict[str, Any]:
+    from alerting.runner import raise_refusal
+
+    raise_refusal(told)
+    return told
+
+
+# -- the owner ------------------------------------------------------------------------------------
+
+
+async def answer(app: App, told: Mapping[str, Any], *, writer: LedgerWriter) -> dict[str, Any]:
+    """Do what a command asked for; ``app`` is the owner's.
+
+    Raises:
+        NotAllowed: a real alert is in force, or this process cannot carry the drill.
+        AlertingError, ConfigProblem: it is refused.
+        KeyError, TypeError, ValueError: it is no such request.
+    """
+    actor = Actor(name=str(told["actor"]), origin=str(told["origin"]))
+    if told["verb"] == "drill.note":
+        note = NoteRow(*told["note"])
+        await writer.do(partial(_note, alert_id=str(told["alert"]), note=note, actor=actor))
+        return {"ok": True}
+    await asyncio.to_thread(app.reload)
+    await _refuse_unfit(app, told["holds"], writer)
+    programme = await asyncio.to_thread(load_drills, app.config)
+    if told["verb"] == "drill.start":
+        opened = await _start(app, programme, told, actor, writer)
+        return {"ok": True, **asdict(opened)}
+    real, rehearsals = split(programme)
+    fired = await fire(app, rehearsals if told["rehearsals"] else real, writer=writer, actor=actor)
+    return {"ok": True, **_told(fired)}
+
+
+async def _start(
+    app: App, programme: Programme, told: Mapping[str, Any], actor: Actor, writer: LedgerWriter
+) -> Opened:
+    drill, as_of = programme.drill(str(told["drill"])), datetime.fromisoformat(told["as_of"])
+    plan = await asyncio.to_thread(planned, app, programme, drill, as_of=as_of)
+    order = Start(
+        drill=drill.name, as_of=as_of, digest=str(told["digest"]), actor=actor, clock=dict(told["clock"])
+    )
+    if plan.digest != order.digest:
+        raise NotAllowed(
+            Problem(
+                where=drill.name,
+                what="a file changed after the preview, or the owner reads others; nothing was sent",
+                fix="repeat the command and look at the new preview",
+            )
+        )
+    opened = await writer.do(_opening(app, programme, drill, plan, order))
+    app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, drill=drill.name)
+    return opened
+
+
+async def _refuse_unfit(app: App, holds: Sequence[str], writer: LedgerWriter) -> None:
+    """Refuse where this process could not send what the asker would."""
+    here = {channel.name for channel in app.config.channels if app.rules(channel.name).carries(live=False)}
+    lacking = [str(name) for name in holds if name not in here]
+    if not lacking:
+        return
+    real = await writer.do(lambda ledger: in_force(ledger, app.clock.now()))
+    which = f" ({real.alert.id}, {real.alert.title})" if real else ""
+    raise NotAllowed(
+        Problem(
+            where=", ".join(lacking),
+            what=f"a real alert is being sent{which} by a process without the accounts of drills",
+            fix="wait until `alert status` shows that it is settled",
+        )
+    )
+
+
+# -- both -----------------------------------------------------------------------------------------
+
+
+def _opening(
+    app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
+) -> Callable[[Ledger], Opened]:
+    occurrence = by_hand(drill, programme, now=app.clock.now())
+    change = opening(
+        app,
+        programme,
+        drill,
+        plan,
+        occurrence,
+        actor=order.actor,
+        clock=order.clock,
+        detail=BY_HAND,
+    )
+
+    def told_in_words(ledger: Ledger) -> Opened:
+        try:
+            return change(ledger)
+        except Taken:
+            raise NotAllowed(
+                Problem(
+                    where=drill.name, what="was started moments ago", fix="`alert drill history` shows it"
+                )
+            ) from None
+
+    return told_in_words
+
+
+def _note(ledger: Ledger, *, alert_id: str, note: NoteRow, actor: Actor) -> None:
+    assert isinstance(ledger, DrillLedger)
+    ledger.add_note(alert_id, note, actor=actor)
+
+
+def _told(fired: Fired) -> dict[str, Any]:
+    missed = [[m.drill, m.key, m.due_at.isoformat(), m.ends_at.isoformat()] for m in fired.missed]
+    return {"opened": fired.opened, "missed": missed, "refused": fired.refused}
+
+
+def _fired(told: Mapping[str, Any]) -> Fired:
+    missed = [
+        Occurrence(
+            drill=drill,
+            planned_local=datetime.fromisoformat(key),
+            due_at=datetime.fromisoformat(due),
+            ends_at=datetime.fromisoformat(ends),
+        )
+        for drill, key, due, ends in told["missed"]
+    ]
+    opened, refused = ([(one, other) for one, other in told[word]] for word in ("opened", "refused"))
+    return Fired(opened=opened, missed=missed, refused=refused)
