@@ -40,8 +40,6 @@ LEADS_TO: Final[Mapping[str, frozenset[State]]] = {
 }
 #: States only a receipt leads to.
 _RECEIVED: Final = frozenset({State.DELIVERED, State.UNDELIVERED})
-#: Where a row stays whatever a receipt says.
-_DEAF: Final = frozenset({State.REJECTED, State.EXPIRED, State.CANCELLED})
 _ENDED: Final = frozenset({State.EXPIRED, State.CANCELLED})
 _STATES: Final = frozenset(str(state) for state in State)
 
@@ -144,7 +142,7 @@ def _wrong_receipts(history: History) -> str:
     events = {receipt: EVENTS.get(ReceiptStatus(receipt.status)) for receipt in receipts}
     arrived = Event.ARRIVE in events.values()
     failed = [receipt for receipt, event in events.items() if event is Event.FAIL]
-    if arrived and row.state != State.DELIVERED and row.state not in _DEAF:
+    if arrived and row.state != State.DELIVERED:
         return f"a receipt says it arrived, the row says {row.state}"
     if row.state == State.DELIVERED and not arrived:
         return "it is delivered, but no receipt says so"

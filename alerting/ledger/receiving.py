@@ -30,6 +30,8 @@ EVENTS: Final[Mapping[ReceiptStatus, Event]] = {
     ReceiptStatus.COMPLAINED: Event.ARRIVE,
     ReceiptStatus.UNDELIVERED: Event.FAIL,
 }
+#: No attempt of these is under way: what was heard of the last one stays its answer.
+_IDLE: Final = frozenset({State.PENDING, State.REJECTED, State.EXPIRED, State.CANCELLED})
 _OPTS: Final = frozenset({ReceiptStatus.OPTED_OUT, ReceiptStatus.OPTED_IN})
 #: The word of an outcome that a receipt has brought; refolding takes it from the receipt instead.
 RECEIVED: Final = "receipt"
@@ -142,8 +144,8 @@ class Receiving(Settling, Matching, Ending):
         return True
 
     def _hear(self, target: Target, word: _Word, n: int, at: int) -> None:
-        """Add to what is known of an attempt; a row that waits has none under way."""
-        attempt = 0 if target.state is State.PENDING else target.attempt
+        """Add to what is known of an attempt; a row that waits, or was given up, has none under way."""
+        attempt = 0 if target.state in _IDLE else target.attempt
         provider_id = target.provider_id or word.provider_id
         row = (target.id, n, attempt, at, RECEIVED, provider_id, target.permalink, word.reason, word.detail)
         self._db.run("add_outcome", row)

@@ -82,6 +82,10 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (_S.ACCEPTED, _E.FAIL): _S.UNDELIVERED,
     # Carriers do correct themselves; what arrived is never taken back.
     (_S.UNDELIVERED, _E.ARRIVE): _S.DELIVERED,
+    # We had given up; a person who has it knows better than we do.
+    (_S.REJECTED, _E.ARRIVE): _S.DELIVERED,
+    (_S.EXPIRED, _E.ARRIVE): _S.DELIVERED,
+    (_S.CANCELLED, _E.ARRIVE): _S.DELIVERED,
 }
 
 #: Nothing of ours moves these any more; only a receipt may.

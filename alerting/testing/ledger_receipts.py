@@ -15,7 +15,7 @@ from alerting.ledger.rows import Applied, Batch, ReplyRow
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt, ReceiptStatus
 from alerting.testing.builders import A_MOMENT, accepted, an_address, an_alert, deferred, unanswered
-from alerting.testing.ledger_steps import ID, NOW, SECOND, SMS, count, lease, opened, sent, settle
+from alerting.testing.ledger_steps import ID, NOW, SECOND, SMS, cancel, count, lease, opened, sent, settle
 
 _S = ReceiptStatus
 _DAY = 24 * 3600 * SECOND
@@ -114,6 +114,17 @@ class LedgerReceipts:
             assert list(ledger.claim(batch, [batch.rows[0].id], at=NOW + SECOND)) == []
         assert count(ledger, SMS, State.DELIVERED) == 1
         assert ledger.unsettled() == []
+
+    def test_what_we_gave_up_and_a_person_has_counts_as_delivered(self, ledger: Ledger) -> None:
+        """Stopped or expired while it waited for its next try: a receipt knows better than we do."""
+        batch = sent(ledger, 2)
+        settle(ledger, batch, *(deferred(row) for row in batch.rows))
+        apply(ledger, a_receipt(batch.rows[0].id), at=NOW + SECOND)
+        cancel(ledger)
+        assert apply(ledger, a_receipt(batch.rows[1].id, person=1)) == Applied(1, 0, 0)
+        assert (count(ledger, SMS, State.DELIVERED), count(ledger, SMS, State.CANCELLED)) == (2, 0)
+        assert ledger.failures(ID) == []
+        assert sum(n for _, n in ledger.progress(ID)[SMS]) == 2
 
     def test_a_message_is_found_by_its_provider_s_name_or_its_address(self, ledger: Ledger) -> None:
         """Where no key of ours came back."""

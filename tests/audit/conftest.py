@@ -11,6 +11,7 @@ import pytest
 from alerting.audit.acts import write
 from alerting.audit.keeper import Keeper
 from alerting.clock import FrozenClock, instant
+from alerting.keys import delivery_key
 from alerting.ledger.rows import Actor, ReplyRow
 from alerting.ledger.scrutiny import LedgerCopy
 from alerting.ledger.sqlite import SqliteLedger
@@ -21,6 +22,7 @@ from alerting.testing.builders import (
     A_MOMENT_US,
     accepted,
     an_actor,
+    an_address,
     an_alert,
     an_opening,
     deferred,
@@ -115,6 +117,19 @@ class House:
         with self.ledger.transaction():
             self.ledger.apply(made, at=self.now)
 
+    def arrived(self, alert_id, row, *, person):
+        """A receipt, named by our own key, that a person has it."""
+        key = delivery_key(alert_id, "sms-main", str(an_address(person)))
+        told = Receipt(
+            channel="sms-main",
+            status=ReceiptStatus.DELIVERED,
+            at=instant(self.now),
+            key=f"{key}.{row}",
+            dedupe=f"{row}-arrived",
+        )
+        with self.ledger.transaction():
+            assert self.ledger.apply([told], at=self.now).changed == 1
+
     def record(self, acts):
         with self.ledger.transaction():
             return write(self.ledger, acts, actor=AUDITOR, at=self.now)
@@ -181,6 +196,7 @@ def fill(house):
     with house.ledger.transaction():
         house.ledger.cancel(second, actor=an_actor(), at=house.now, reason="superseded")
     house.end(batch)
+    house.arrived("L-BBBBBB", ids(batch)[0], person=0)
 
     third = house.open("L-CCCCCC", "sms-main", people=3)
     batch = house.run("sms-main", accepted, deferred)

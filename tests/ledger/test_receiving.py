@@ -12,7 +12,7 @@ from alerting.clock import FrozenClock
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
 from alerting.model.receipt import ReceiptStatus
-from alerting.testing.builders import accepted, unanswered
+from alerting.testing.builders import accepted, rejected, unanswered
 from alerting.testing.ledger_receipts import a_receipt, apply
 from alerting.testing.ledger_steps import ID, NOW, SECOND, opened, sent, settle
 
@@ -22,6 +22,8 @@ ORDERS = int(os.environ.get("ALERT_RECEIPT_ORDERS", "300"))
 WORDS = (S.QUEUED, S.SENT, S.DELIVERED, S.READ, S.UNDELIVERED, S.COMPLAINED)
 ARRIVED = {S.DELIVERED, S.READ, S.COMPLAINED}
 ANSWER, LOSS = "answer", "loss"
+#: Ways in which we give a row up ourselves, and where it stays unless a receipt knows better.
+GIVEN_UP = {"refusal": State.REJECTED, "expiry": State.EXPIRED, "stop": State.CANCELLED}
 
 
 class Bench:
@@ -58,6 +60,9 @@ class Bench:
                 settle(self.ledger, self.batch, accepted(row))
             elif event == LOSS:
                 settle(self.ledger, self.batch, unanswered(row))
+            elif event in GIVEN_UP:
+                state = GIVEN_UP[event]
+                settle(self.ledger, self.batch, rejected(row, state=state, outcome=str(state)))
             else:
                 reason = "unreachable" if event is S.UNDELIVERED else ""
                 apply(self.ledger, a_receipt(row.id, event, person=person, reason=reason))
@@ -86,6 +91,8 @@ def end_of(events):
     """Where a row ends that hears everything in order."""
     if ARRIVED & set(events):
         return State.DELIVERED
+    if ended := [GIVEN_UP[event] for event in events if event in GIVEN_UP]:
+        return ended[0]
     if S.UNDELIVERED in events:
         return State.UNDELIVERED
     if ANSWER in events or {S.QUEUED, S.SENT} & set(events):
@@ -109,6 +116,15 @@ def test_every_order_of_a_story_ends_the_same(bench, words):
         assert (found.state, found.provider_id) == (end_of(order), f"SM{found.id}.1"), order
 
 
+@pytest.mark.parametrize("end", GIVEN_UP)
+def test_a_receipt_that_a_person_has_it_wins_over_our_own_giving_up(bench, end):
+    for order in itertools.permutations((S.SENT, S.DELIVERED, S.UNDELIVERED, end)):
+        found = bench.play(order)
+        assert (found.state, found.reason) == (State.DELIVERED, ""), order
+    for order in itertools.permutations((S.SENT, S.UNDELIVERED, end)):
+        assert bench.play(order).state is GIVEN_UP[end], order
+
+
 def test_every_order_of_six_receipts_ends_the_same(bench):
     orders = list(itertools.permutations(WORDS))
     for order in random.Random(6).sample(orders, min(ORDERS, len(orders))):
@@ -117,7 +133,7 @@ def test_every_order_of_six_receipts_ends_the_same(bench):
 
 EVENTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).flatmap(
     lambda words: st.tuples(
-        st.permutations([*words, *words[:2]]), st.integers(0, 14), st.sampled_from([ANSWER, LOSS])
+        st.permutations([*words, *words[:2]]), st.integers(0, 14), st.sampled_from([ANSWER, LOSS, *GIVEN_UP])
     )
 )
 
@@ -130,7 +146,7 @@ EVENTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).flatmap(
     derandomize=True,
 )
 @given(EVENTS)
-def test_random_orders_with_repeats_and_a_late_or_lost_answer_end_the_same(bench, drawn):
+def test_random_orders_with_repeats_and_an_answer_or_an_end_anywhere_end_the_same(bench, drawn):
     words, place, answer = drawn
     order = [*words[:place], answer, *words[place:]]
     found = bench.play(order)

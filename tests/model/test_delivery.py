@@ -37,9 +37,9 @@ EXPECTED = {
     S.UNDELIVERED: {E.ARRIVE: S.DELIVERED},
     S.UNRESOLVED: {E.ARRIVE: S.DELIVERED, E.FAIL: S.UNDELIVERED},
     S.DELIVERED: {},
-    S.REJECTED: {},
-    S.EXPIRED: {},
-    S.CANCELLED: {},
+    S.REJECTED: {E.ARRIVE: S.DELIVERED},
+    S.EXPIRED: {E.ARRIVE: S.DELIVERED},
+    S.CANCELLED: {E.ARRIVE: S.DELIVERED},
 }
 
 
@@ -55,6 +55,11 @@ def test_the_table_holds_no_pair_that_is_not_expected():
 @pytest.mark.parametrize("event", Event)
 def test_what_arrived_is_never_taken_back(event):
     assert after(State.DELIVERED, event) is State.DELIVERED
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_receipt_that_says_a_person_has_it_wins_over_every_state(state):
+    assert after(state, Event.ARRIVE) is State.DELIVERED
 
 
 def test_settled_failed_and_taken_states_do_not_contradict_each_other():
