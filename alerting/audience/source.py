@@ -57,8 +57,11 @@ def masked(text: str) -> str:
     shown = _UNPRINTABLE.sub("?", " ".join(text.split()))
     local, at, domain = shown.rpartition("@")
     if at:
-        return f"{local[:1]}***@{domain[:_SHOWN]}"
+        return f"{local[:1] if local[1:] else ''}***@{domain[:_SHOWN]}"
     if len(shown) > _SHOWN:
         return f"{shown[:_HEAD]}***{shown[-_TAIL:]}"
+    if len(shown) <= _HEAD + _TAIL:
+        # Nothing would be left between the ends: a short cell is somebody's too.
+        return shown[:1] + re.sub(r"\w", "*", shown[1:])
     middle = shown[_HEAD:-_TAIL]
-    return shown[:_HEAD] + re.sub(r"\w", "*", middle) + shown[max(_HEAD, len(shown) - _TAIL) :]
+    return shown[:_HEAD] + re.sub(r"\w", "*", middle) + shown[-_TAIL:]

@@ -9,7 +9,16 @@ from typing import Final
 
 from alerting.channels.base import Capabilities
 from alerting.keys import text_digest
-from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.alert import (
+    AlertClass,
+    Category,
+    Certainty,
+    MsgType,
+    ResponseType,
+    Severity,
+    Status,
+    Urgency,
+)
 from alerting.model.message import Content, Unit
 
 #: A list that is smaller than last time by more than this share is said before confirmation.
@@ -34,6 +43,7 @@ class Subject:
     lifetime: timedelta
     confirm_word: str
     evidence: str = ""
+    response_type: ResponseType | None = None
     due_after: timedelta = timedelta(minutes=15)  #: when people are promised to hear again
 
     @property
@@ -104,6 +114,7 @@ class Plan:
     reached_only: bool = False
     joined: bool = False
     warnings: tuple[str, ...] = ()
+    clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
 
     @property
     def digest(self) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerting.errors import Exit
@@ -18,7 +18,10 @@ from alerting.model.outcome import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelReport:
-    """One channel of an alert in numbers. Times are seconds since acceptance, None while unknown."""
+    """One channel of an alert in numbers. Times are seconds since acceptance, None while unknown.
+
+    ``receipts`` says whether "delivered" means anything here; ``arrived_…`` are the times receipts prove.
+    """
 
     channel: str
     kind: str
@@ -33,6 +36,12 @@ class ChannelReport:
     half_s: float | None
     most_s: float | None
     permalink: str = ""
+    receipts: bool = False
+    arrived_first_s: float | None = None
+    arrived_half_s: float | None = None
+    arrived_most_s: float | None = None
+    curve: tuple[tuple[int, int], ...] = ()  #: (second since acceptance, accepted in it), where asked for
+    arrivals: tuple[tuple[int, int], ...] = ()  #: the same of deliveries
 
     @property
     def settled(self) -> bool:
@@ -80,27 +89,45 @@ class Report:
         return Exit.PARTIAL if accepted else Exit.NOTHING_SENT
 
 
-def report(ledger: LedgerReader, record: AlertRecord, *, at: datetime) -> Report:
-    """Read how an alert stands."""
+def report(ledger: LedgerReader, record: AlertRecord, *, at: datetime, curves: bool = False) -> Report:
+    """Read how an alert stands, from counters and never from rows; ``curves`` also how it got there."""
     kinds = {lane.channel: lane.kind for lane in record.lanes}
     tallies = {tally.channel: tally for tally in ledger.tally(record.alert.id)}
     links = _permalinks(ledger, record, tallies)
+    promised = frozenset(record.alert.receipts)
     channels = [
-        _channel(tallies[name], kind, links.get(name, ""))
+        _channel(tallies[name], kind, links.get(name, ""), promised=name in promised)
         for name, kind in kinds.items()
         if name in tallies and tallies[name].total
     ]
+    if curves:
+        channels = _drawn(ledger, record, channels)
     return Report(record=record, channels=tuple(channels), troubles=_troubles(ledger, record), at=at)
 
 
-def _channel(tally: Tally, kind: str, permalink: str) -> ChannelReport:
+def _drawn(
+    ledger: LedgerReader, record: AlertRecord, channels: Sequence[ChannelReport]
+) -> list[ChannelReport]:
+    accepted, arrived = ledger.progress(record.alert.id), ledger.arrivals(record.alert.id)
+    return [
+        replace(
+            channel,
+            curve=tuple(accepted.get(channel.channel, ())),
+            arrivals=tuple(arrived.get(channel.channel, ())),
+        )
+        for channel in channels
+    ]
+
+
+def _channel(tally: Tally, kind: str, permalink: str, *, promised: bool) -> ChannelReport:
     counts = tally.counts
+    delivered = counts.get(State.DELIVERED, 0)
     return ChannelReport(
         channel=tally.channel,
         kind=kind,
         total=tally.total,
         accepted=sum(counts.get(state, 0) for state in TAKEN),
-        delivered=counts.get(State.DELIVERED, 0),
+        delivered=delivered,
         failed=sum(counts.get(state, 0) for state in FAILED),
         uncertain=counts.get(State.UNCERTAIN, 0) + counts.get(State.UNRESOLVED, 0),
         waiting=sum(n for state, n in counts.items() if state not in SETTLED),
@@ -109,6 +136,10 @@ def _channel(tally: Tally, kind: str, permalink: str) -> ChannelReport:
         half_s=tally.times.get("50"),
         most_s=tally.times.get("95"),
         permalink=permalink,
+        receipts=promised or delivered > 0,
+        arrived_first_s=tally.arrived.get("first"),
+        arrived_half_s=tally.arrived.get("50"),
+        arrived_most_s=tally.arrived.get("95"),
     )
 
 

@@ -40,14 +40,15 @@ def dispatch(
     from alerting.cli.launch import LeftEarly, launch
     from alerting.runner import Order
 
-    request = replace(request, without=face.without)
+    given_at = face.app.clock.now().isoformat()
+    request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
     try:
         plan = _confirmed(face, request, confirm, json=json)
     except KeyboardInterrupt:
         raise NotConfirmed("left; nothing was sent") from None
     opened: Opened | None = None
     order = Order(
-        request=request,
+        request=replace(request, clock=plan.clock),
         as_of=plan.as_of,
         digest=plan.digest,
         actor=face.actor,
@@ -82,14 +83,21 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
         raise NotAllowed(_practice(plan))
     if not json:
         show(plan, json=False)
-    _confirm(plan, confirm)
+    plan = _decided(face, plan, confirm)
     if (face.app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
         return plan
     plan = plan_of(face, request)
     show(plan, json=False)
     note("The preview was older than two minutes, so its time changed. Look again.")
+    return _decided(face, plan, confirm)
+
+
+def _decided(face: Face, plan: Plan, confirm: str) -> Plan:
+    """Have it confirmed; return it with the instants it was shown at and the word was typed at."""
+    shown_at = face.app.clock.now()
     _confirm(plan, confirm)
-    return plan
+    steps = {"previewed": shown_at.isoformat(), "decided": face.app.clock.now().isoformat()}
+    return replace(plan, clock={**plan.clock, **steps})
 
 
 def _practice(plan: Plan) -> Problem:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.broadcast.report import Report, report
-from alerting.cli import standing
+from alerting.cli import screen, standing
 from alerting.cli.face import colourful, deafen, emit, note, say
 from alerting.errors import ConfigProblem, LedgerUnavailable
 
@@ -38,28 +38,27 @@ def _told(app: App, alert_id: str, *, json: bool, title: str) -> int:
         note(f"\nStill sending. Follow it with: alert status {alert_id} --follow")
         last = standing.read(app, alert_id)
     if json:
-        emit(title, **standing.as_json(last))
+        emit(title, **standing.as_json(last, clock=standing.clock(app, last)))
     else:
-        for line in standing.lines(last):
-            say(line)
+        screen.tell(standing.lines(last, blocks=screen.blocks()))
     return last.exit
 
 
 def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:
     with_screen: Callable[[Report], None] | None = None
-    screen: Any = None
+    live: Any = None
     if not quiet and colourful():
         from alerting.cli.live import LiveScreen
 
-        screen = LiveScreen()
-        with_screen = screen.show
+        live = LiveScreen()
+        with_screen = live.show
     elif not quiet:
         with_screen = _Plain().show
     try:
         return _until_settled(app, alert_id, with_screen)
     finally:
-        if screen:
-            screen.close()
+        if live:
+            live.close()
 
 
 def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | None) -> Report:
@@ -96,7 +95,7 @@ def _standing(app: App, ledger: LedgerReader, alert_id: str) -> Report:
     record = ledger.alert(alert_id)
     if record is None:
         raise LedgerUnavailable(f"{app.ledger_path}: {alert_id} is not in it any more")
-    return report(ledger, record, at=app.clock.now())
+    return report(ledger, record, at=app.clock.now(), curves=True)
 
 
 def _alone_since(app: App, before: float | None) -> float | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
 from alerting.cli import complete
+from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.send import values_of
@@ -50,6 +51,8 @@ def _following(verb: str, told: str) -> Callable[..., None]:
         joined: Joined = False,
         evidence: Evidence = "",
         next_minutes: Next = 15,
+        reported: Reported = "",
+        confirmed: Confirmed = "",
         confirm: Confirm = "",
         wait: Wait = True,
         run_key: RunKey = "",
@@ -59,7 +62,8 @@ def _following(verb: str, told: str) -> Callable[..., None]:
 
         face: Face = ctx.obj
         wanted = {"joined": joined, "evidence": evidence, "next_minutes": next_minutes}
-        request = _request(face, verb, incident, value, template, **wanted)
+        clock = clock_of(face, reported=reported, confirmed=confirmed)
+        request = _request(face, verb, incident, value, template, clock=clock, **wanted)
         raise typer.Exit(
             dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title=verb)
         )
@@ -69,15 +73,24 @@ def _following(verb: str, told: str) -> Callable[..., None]:
 
 
 def _request(
-    face: Face, verb: str, incident: str, value: list[str] | None, template: str, **wanted: Any
+    face: Face,
+    verb: str,
+    incident: str,
+    value: list[str] | None,
+    template: str,
+    *,
+    clock: Mapping[str, str],
+    **wanted: Any,
 ) -> Any:
+    from dataclasses import replace
+
     from alerting.service.incident import VERBS, follow_up
 
     told = _story(face, incident)
     follow = next(follow for follow, name in VERBS.items() if name == verb)
-    return follow_up(
-        face.app.house(), told, follow, template=template, values=values_of(value or []), **wanted
-    )
+    values = values_of(value or [])
+    request = follow_up(face.app.house(), told, follow, template=template, values=values, **wanted)
+    return replace(request, clock=clock)
 
 
 def _story(face: Face, incident: str) -> Any:
@@ -98,6 +111,8 @@ def recall(
     delete_posts: Annotated[
         bool, typer.Option("--delete-posts", help="Delete the wrong posts too, after the correction is out.")
     ] = False,
+    reported: Reported = "",
+    confirmed: Confirmed = "",
     confirm: Confirm = "",
     wait: Wait = True,
     run_key: RunKey = "",
@@ -109,8 +124,9 @@ def recall(
 
     face: Face = ctx.obj
     decided_at = face.app.clock.now()
+    clock = clock_of(face, reported=reported, confirmed=confirmed)
     told = _story(face, incident)
-    request = _request(face, "recall", incident, value, template)
+    request = _request(face, "recall", incident, value, template, clock=clock)
     code = dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="recall")
     done = retract(face.app, told, delete_posts=delete_posts)
     if json:

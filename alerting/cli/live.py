@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from alerting.broadcast.report import ChannelReport, Report
+from alerting.cli.spread import spread
 from alerting.cli.words import clean, span
 
 
@@ -22,11 +23,12 @@ class LiveScreen:
     def show(self, current: Report) -> None:
         """Draw how things stand."""
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("channel", "", "accepted", "failed", "first", "95 %"):
+        for title in ("channel", "", "accepted", "delivered", "failed", "uncertain", "first", "95 %"):
             table.add_column(title, style="" if title else None)
         for channel in current.channels:
             table.add_row(*self._row(channel))
-        self._live.update(table, refresh=True)
+        drawn = [Text(line) for line in spread(current.channels)]
+        self._live.update(Group(table, *drawn), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -34,12 +36,13 @@ class LiveScreen:
 
     @staticmethod
     def _row(channel: ChannelReport) -> tuple[Text | ProgressBar, ...]:
-        bad = channel.failed + channel.uncertain
         return (
             Text(clean(channel.channel)),
             ProgressBar(total=max(1, channel.total), completed=channel.total - channel.waiting, width=24),
             Text(f"{channel.accepted:,}/{channel.total:,}", style="green" if channel.settled else ""),
-            Text(f"{bad:,}", style="red" if bad else "dim"),
+            Text(f"{channel.delivered:,}" if channel.receipts else "no receipts"),
+            Text(f"{channel.failed:,}", style="red" if channel.failed else "dim"),
+            Text(f"{channel.uncertain:,}", style="yellow" if channel.uncertain else "dim"),
             Text(span(channel.first_s)),
             Text(span(channel.most_s)),
         )

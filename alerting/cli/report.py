@@ -88,14 +88,10 @@ def _sheet(face: Face, ledger: LedgerReader, record: AlertRecord) -> tuple[Sheet
     from zoneinfo import ZoneInfo
 
     from alerting.audit.signer import SIGNING, Signer
-    from alerting.cli.unplugged import channels_of, config_of
     from alerting.publishing.page import Campus
     from alerting.publishing.sheet import gather
 
-    app, config = face.view, config_of(face)
-    receipts = frozenset(
-        name for name, channel in channels_of(config).items() if channel.capabilities.receipts
-    )
+    app, config = face.view, face.view.config
     public = ""
     if (app.state / SIGNING).exists():
         public = Signer.of(app.state, app.keeper().origin)[0].verifier.text
@@ -106,7 +102,7 @@ def _sheet(face: Face, ledger: LedgerReader, record: AlertRecord) -> tuple[Sheet
         written_by=face.actor.name,
         public_key=public,
     )
-    return gather(ledger, record, at=app.clock.now(), receipts=receipts), campus
+    return gather(ledger, record, at=app.clock.now()), campus
 
 
 def note_(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from alerting.cli import complete
+from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, say
 from alerting.cli.group import single
 from alerting.errors import Problem, UsageProblem
@@ -69,6 +70,8 @@ def send(
     incident: Incident = "",
     evidence: Evidence = "",
     next_minutes: Next = 15,
+    reported: Reported = "",
+    confirmed: Confirmed = "",
     confirm: Annotated[
         str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")
     ] = "",
@@ -84,7 +87,10 @@ def send(
     from alerting.cli.dispatch import dispatch
 
     face: Face = ctx.obj
-    request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
+    clock = clock_of(face, reported=reported, confirmed=confirmed)
+    request = _request(
+        template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes, clock=clock
+    )
     raise typer.Exit(
         dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="send")
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from alerting.broadcast.report import ChannelReport, Report, Trouble, report
+from alerting.cli.screen import Line
+from alerting.cli.spread import spread
 from alerting.cli.words import columns, plural, span
 from alerting.errors import Exit, Problem, UnknownAlert
 from alerting.model.delivery import State
@@ -12,6 +15,15 @@ from alerting.model.delivery import State
 if TYPE_CHECKING:
     from alerting.app import App
 
+#: Stands where a channel never tells what arrived: that is not the same as nothing having arrived.
+_UNTOLD = "no receipts"
+_MOODS = {
+    Exit.OK: "bold green",
+    Exit.PARTIAL: "bold red",
+    Exit.NOTHING_SENT: "bold red",
+    Exit.UNCERTAIN: "bold yellow",
+}
+_WORRY = dict.fromkeys((State.PENDING, State.UNCERTAIN, State.UNRESOLVED), "yellow")
 _HEAD = ("channel", "accepted", "delivered", "failed", "uncertain", "waiting", "first", "50 %", "95 %")
 
 
@@ -27,7 +39,18 @@ def read(app: App, alert_id: str) -> Report:
         raise UnknownAlert(
             Problem(where="", what=f"there is no alert {alert_id}", fix="`alert status` lists them")
         )
-    return report(ledger, record, at=app.clock.now())
+    return report(ledger, record, at=app.clock.now(), curves=True)
+
+
+def clock(app: App, current: Report) -> dict[str, Any]:
+    """Return the decision clock of an alert for scripts, step by step."""
+    from alerting.publishing.decision import as_json as told
+    from alerting.publishing.decision import steps
+    from alerting.publishing.facts import facts
+
+    ledger = app.reader()
+    known = facts(ledger, current.record) if ledger else {}
+    return told(list(steps(current, known)))
 
 
 def progress(current: Report) -> str:
@@ -43,16 +66,19 @@ def _short(channel: ChannelReport) -> str:
     return text
 
 
-def lines(current: Report) -> list[str]:
-    """Return the table, the troubles with what to do, and links."""
+def lines(current: Report, *, blocks: bool = True) -> list[Line]:
+    """Return the table, the spread over time, links, and the troubles with what to do.
+
+    ``blocks`` is whether the reader's encoding can show block characters.
+    """
     alert = current.record.alert
-    told = [
-        f"{alert.id}  {'LIVE' if alert.live else str(alert.status).upper()}  {alert.title}  {_state(current)}"
-    ]
-    told += columns([_HEAD, *(_row(channel) for channel in current.channels)], right=tuple(range(1, 9)))
-    told += [f"{channel.channel}: {channel.permalink}" for channel in current.channels if channel.permalink]
-    told += [_trouble(trouble) for trouble in current.troubles]
-    return told
+    kind = "LIVE" if alert.live else str(alert.status).upper()
+    told = [Line(f"{alert.id}  {kind}  {alert.title}  {_state(current)}", _MOODS.get(current.exit, "bold"))]
+    rows = [row for channel in current.channels for row in _rows(channel)]
+    told += map(Line, columns([_HEAD, *rows], right=tuple(range(1, 9))))
+    told += map(Line, spread(current.channels, blocks=blocks))
+    told += [Line(f"{found.channel}: {found.permalink}") for found in current.channels if found.permalink]
+    return told + [Line(_trouble(found), _WORRY.get(found.state, "red")) for found in current.troubles]
 
 
 def _state(current: Report) -> str:
@@ -74,12 +100,12 @@ def _state(current: Report) -> str:
             return f"done{took}, with failures"
 
 
-def _row(channel: ChannelReport) -> tuple[str, ...]:
-    delivered = f"{channel.delivered:,}" if channel.delivered else "-"
-    return (
+def _rows(channel: ChannelReport) -> Iterator[tuple[str, ...]]:
+    """Yield a channel's line, and where receipts came in, a second one with the times they prove."""
+    yield (
         channel.channel,
         f"{channel.accepted:,}/{channel.total:,}",
-        delivered,
+        f"{channel.delivered:,}" if channel.receipts else _UNTOLD,
         f"{channel.failed:,}",
         f"{channel.uncertain:,}",
         f"{channel.waiting:,}",
@@ -87,6 +113,9 @@ def _row(channel: ChannelReport) -> tuple[str, ...]:
         span(channel.half_s),
         span(channel.most_s),
     )
+    if channel.delivered:
+        times = (channel.arrived_first_s, channel.arrived_half_s, channel.arrived_most_s)
+        yield ("  delivered", "", "", "", "", "", *map(span, times))
 
 
 def _trouble(trouble: Trouble) -> str:
@@ -96,8 +125,8 @@ def _trouble(trouble: Trouble) -> str:
     return f"{trouble.channel}: {plural(trouble.count, 'message')} {verb}: {trouble.words}{detail}{advice}"
 
 
-def as_json(current: Report) -> dict[str, Any]:
-    """Return the report for scripts."""
+def as_json(current: Report, **more: Any) -> dict[str, Any]:
+    """Return the report for scripts, with what else the caller knows."""
     record = current.record
     return {
         "alert": record.alert.id,
@@ -124,6 +153,7 @@ def as_json(current: Report) -> dict[str, Any]:
             }
             for trouble in current.troubles
         ],
+        **more,
     }
 
 
@@ -133,7 +163,8 @@ def _channel_json(channel: ChannelReport) -> dict[str, Any]:
         "kind": channel.kind,
         "total": channel.total,
         "accepted": channel.accepted,
-        "delivered": channel.delivered,
+        "delivered": channel.delivered if channel.receipts else None,
+        "receipts": channel.receipts,
         "failed": channel.failed,
         "uncertain": channel.uncertain,
         "waiting": channel.waiting,
@@ -141,5 +172,8 @@ def _channel_json(channel: ChannelReport) -> dict[str, Any]:
         "first_s": channel.first_s,
         "half_s": channel.half_s,
         "most_s": channel.most_s,
+        "arrived_first_s": channel.arrived_first_s,
+        "arrived_half_s": channel.arrived_half_s,
+        "arrived_most_s": channel.arrived_most_s,
         "permalink": channel.permalink or None,
     }

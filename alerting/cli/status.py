@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, standing
+from alerting.cli import complete, screen, standing
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -45,9 +45,10 @@ def status(
         raise typer.Exit(watch(face.view, normal_id(alert), json=json, title="status"))
     current = standing.read(face.view, normal_id(alert))
     if json:
-        emit("status", **standing.as_json(current))
+        emit("status", **standing.as_json(current, clock=standing.clock(face.view, current)))
     else:
-        for line in [*standing.lines(current), *incidents(face.view, current.record.alert.incident)]:
+        screen.tell(standing.lines(current, blocks=screen.blocks()))
+        for line in incidents(face.view, current.record.alert.incident):
             say(line)
     raise typer.Exit(current.exit)
 

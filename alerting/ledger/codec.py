@@ -18,6 +18,7 @@ from alerting.model.alert import (
     Category,
     Certainty,
     MsgType,
+    ResponseType,
     Severity,
     Status,
     Urgency,
@@ -36,6 +37,8 @@ _ALERT: Final[Mapping[str, Callable[[Any], object]]] = {
     "created_at": instant,
     "expires_at": instant,
     "references": tuple,
+    "receipts": tuple,
+    "response_type": lambda word: ResponseType(word) if word else None,
 }
 _CONTENT: Final[Mapping[str, Callable[[Any], object]]] = {"unit": Unit, "notes": tuple}
 

@@ -1,4 +1,4 @@
-"""How acceptances came in over time, and when a share of them was reached."""
+"""How acceptances, or arrivals, came in over time, and when a share of them was reached."""
 
 from __future__ import annotations
 

@@ -136,6 +136,7 @@ def _opened(opening: Opening) -> dict[str, Any]:
     return {
         "audience": alert.audience,
         "channels": [lane.channel for lane in opening.lanes],
+        "clock": alert.clock,
         "digest": opening.digest,
         "expires_at": alert.expires_at,
         "incident": alert.incident,

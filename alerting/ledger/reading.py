@@ -5,7 +5,7 @@ Long answers are fetched in pages by key, so that no read stays open while someb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from alerting.ledger.codec import alert_from, content_from
@@ -85,12 +85,13 @@ class Reading:
     def tally(self, alert_id: str) -> Sequence[Tally]:
         """Return counts per channel, in lane order, every state named.
 
-        A share of acceptances is measured against what was accepted or still may be: refused
-        addresses do not keep it from being reached.
+        A share is measured against what was accepted or still may be: refused addresses do not keep
+        it from being reached. What was accepted and never proved to arrive does, for deliveries.
         """
-        curves = self._curves(alert_id)
+        curves = _curves(self._db.all("progress", (alert_id,)))
+        arrivals = _curves(self._db.all("arrivals", (alert_id,)))
         return [
-            _tally(channel, counts, curves.get(channel, ()))
+            _tally(channel, counts, curves.get(channel, ()), arrivals.get(channel, ()))
             for channel, *counts in self._db.all("tally", (alert_id,))
         ]
 
@@ -105,14 +106,8 @@ class Reading:
         """Return per channel the (second since acceptance, deliveries accepted in it) curve."""
         return {
             channel: [(second.second, second.accepted) for second in curve]
-            for channel, curve in self._curves(alert_id).items()
+            for channel, curve in _curves(self._db.all("progress", (alert_id,))).items()
         }
-
-    def _curves(self, alert_id: str) -> dict[str, list[Second]]:
-        curves: dict[str, list[Second]] = {}
-        for channel, *second in self._db.all("progress", (alert_id,)):
-            curves.setdefault(channel, []).append(Second(*second))
-        return curves
 
     def deliveries(
         self, alert_id: str, *, channel: str = "", states: Sequence[State] = (), address: str = ""
@@ -195,10 +190,21 @@ class Reading:
         return row[0] if row else None
 
 
-def _tally(channel: str, numbers: Sequence[int], curve: Sequence[Second]) -> Tally:
+def _curves(rows: Iterable[Sequence[Any]]) -> dict[str, list[Second]]:
+    curves: dict[str, list[Second]] = {}
+    for channel, *second in rows:
+        curves.setdefault(channel, []).append(Second(*second))
+    return curves
+
+
+def _tally(
+    channel: str, numbers: Sequence[int], curve: Sequence[Second], arrivals: Sequence[Second]
+) -> Tally:
     counts = dict(zip(COUNTED, numbers, strict=True))
     possible = sum(n for state, n in counts.items() if state in TAKEN or state not in SETTLED)
-    return Tally(channel=channel, counts=counts, times=times(curve, of=possible))
+    return Tally(
+        channel=channel, counts=counts, times=times(curve, of=possible), arrived=times(arrivals, of=possible)
+    )
 
 
 def _delivery(alert_id: str, channel: str, row: Sequence[Any]) -> Delivery:

@@ -123,12 +123,14 @@ class Tally:
     """How many deliveries of one channel stand where, and when the first and last were accepted.
 
     ``times`` are seconds from acceptance of the alert to the given share of acceptances:
-    ``{"first": 1.8, "50": 6.1, "95": 31.0}``; missing while not reached.
+    ``{"first": 1.8, "50": 6.1, "95": 31.0}``; missing while not reached. ``arrived`` are the same of
+    deliveries, as receipts tell.
     """
 
     channel: str
     counts: Mapping[State, int]
     times: Mapping[str, float] = field(default_factory=dict)
+    arrived: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> int:

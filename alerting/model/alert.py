@@ -76,6 +76,20 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"  #: not known
 
 
+class ResponseType(StrEnum):
+    """CAP ``responseType``: what people are asked to do."""
+
+    SHELTER = "shelter"  #: take shelter in place
+    EVACUATE = "evacuate"  #: leave
+    PREPARE = "prepare"  #: get ready
+    EXECUTE = "execute"  #: do what was agreed beforehand
+    AVOID = "avoid"  #: stay away
+    MONITOR = "monitor"  #: follow the news
+    ASSESS = "assess"  #: judge from this information
+    ALL_CLEAR = "all_clear"  #: the danger is over
+    NONE = "none"  #: nothing
+
+
 class Evidence(StrEnum):
     """How well founded what we say is, in words people hear. The certainty of CAP follows from it."""
 
@@ -137,6 +151,8 @@ class Alert:
     priority: int = 50
     evidence: str = ""  #: an ``Evidence`` where somebody gave one
     clock: Mapping[str, str] = field(default_factory=dict)  #: decision clock: name to ISO instant
+    response_type: ResponseType | None = None  #: None where nobody said (records of older versions)
+    receipts: tuple[str, ...] = ()  #: channels whose provider promised to tell what arrives
 
     @property
     def live(self) -> bool:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+#: A number of this length would be shown whole by its two ends: short codes, test numbers.
+_SHORT: Final = 8
 
 
 class AddressKind(StrEnum):
@@ -41,11 +45,13 @@ class Address:
     def masked(self) -> str:
         """The address as logs and screens may show it: ``phone:+15***0100``, ``email:a***@example.edu``."""
         match self.kind:
+            case AddressKind.PHONE if len(self.value) <= _SHORT:
+                return f"phone:{self.value[:2]}***"
             case AddressKind.PHONE:
                 return f"phone:{self.value[:3]}***{self.value[-4:]}"
             case AddressKind.EMAIL:
                 local, _, domain = self.value.rpartition("@")
-                return f"email:{local[:1]}***@{domain}"
+                return f"email:{local[:1] if local[1:] else ''}***@{domain}"
             case AddressKind.FEED:
                 return str(self)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from alerting.errors import PlanRefused, Problem
-from alerting.model.alert import Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.alert import Category, Certainty, MsgType, ResponseType, Severity, Status, Urgency
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -43,18 +43,10 @@ _CATEGORY: Final[Mapping[Category, str]] = {
     Category.CBRNE: "CBRNE",
 }
 #: What people are asked to do, by our templates' words.
-_RESPONSE: Final[Mapping[str, str]] = {
-    "shelter": "Shelter",
-    "evacuate": "Evacuate",
-    "prepare": "Prepare",
-    "execute": "Execute",
-    "avoid": "Avoid",
-    "monitor": "Monitor",
-    "assess": "Assess",
-    "all_clear": "AllClear",
-    "none": "None",
+_RESPONSE: Final[Mapping[ResponseType, str]] = {
+    **{response: response.value.capitalize() for response in ResponseType},
+    ResponseType.ALL_CLEAR: "AllClear",
 }
-_ALL_CLEAR: Final = "all_clear"
 #: Not in an identifier or a sender (section 3.2.1).
 _FORBIDDEN: Final = re.compile(r"[\s,<&]+")
 #: Not in an XML 1.0 document at all (section 2.2).
@@ -78,11 +70,10 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """One language of an alert. ``response`` is one of the templates' words."""
+    """One language of an alert."""
 
     headline: str
     description: str
-    response: str = "none"
     language: str = "en-US"
 
 
@@ -142,13 +133,15 @@ def _refuse(record: AlertRecord, earlier: Sequence[AlertRecord], wordings: Seque
 def _info(root: ET.Element, record: AlertRecord, issuer: Issuer, wording: Wording) -> None:
     alert = record.alert
     info = ET.SubElement(root, "info")
-    over = wording.response == _ALL_CLEAR or (
+    over = alert.response_type is ResponseType.ALL_CLEAR or (
         alert.msg_type is MsgType.CANCEL and alert.urgency is Urgency.PAST
     )
     add(info, "language", wording.language)
     add(info, "category", _CATEGORY[alert.category])
     add(info, "event", alert.title)
-    add(info, "responseType", "AllClear" if over else _RESPONSE[wording.response])
+    response = ResponseType.ALL_CLEAR if over else alert.response_type
+    if response is not None:
+        add(info, "responseType", _RESPONSE[response])
     add(info, "urgency", "Past" if over else _word(alert.urgency))
     add(info, "severity", _word(alert.severity))
     add(info, "certainty", _word(alert.certainty))
@@ -176,14 +169,13 @@ def stamp(at: datetime, zone: ZoneInfo) -> str:
     return f"{text[:-6]}-00:00" if zone.key in ("UTC", "Etc/UTC") else text
 
 
-def wording_of(record: AlertRecord, *, response: str = "none", language: str = "en-US") -> Wording:
+def wording_of(record: AlertRecord, *, language: str = "en-US") -> Wording:
     """Return the text of the channel that says most: the mail, else the post, else the text message."""
     lanes = sorted(record.lanes, key=lambda lane: _rank(lane.kind))
     longest = lanes[0].content if lanes else None
     return Wording(
         headline=(longest.subject if longest and longest.subject else record.alert.title),
         description=longest.text if longest else record.alert.title,
-        response=response,
         language=language,
     )
 

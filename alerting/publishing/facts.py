@@ -12,8 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 NOTED: Final = "alert.noted"
 #: Instants of the decision clock, in the order they come.
 TIMES: Final = ("reported", "confirmed", "decided")
+#: Given by the program where somebody typed the word that sends; an officer may know better.
+MEASURED: Final = "decided"
 #: Facts in words, and what each answers.
 WORDS: Final[Mapping[str, str]] = {
     "by": "who confirmed it",
@@ -38,6 +39,10 @@ WORDS: Final[Mapping[str, str]] = {
 }
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _LONGEST: Final = 1000
+#: A watch may be this much ahead of the machine's clock: then it is now.
+_AHEAD: Final = timedelta(minutes=2)
+#: What was reported longer ago than this is a mistyped date.
+_OLDEST: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class Fact:
     """One thing noted: its value (ISO instant or words), who noted it, and when."""
 
     value: str
-    noted_by: str
+    noted_by: str  #: empty for what the program measured itself
     noted_at: datetime | None = None
 
     @property
@@ -58,7 +63,9 @@ def facts(ledger: LedgerReader, record: AlertRecord) -> dict[str, Fact]:
     """Return what is known by name; what was given when the alert was sent counts as noted by its author."""
     alert = record.alert
     found = {
-        name: Fact(value=value, noted_by=alert.author, noted_at=record.accepted_at)
+        name: Fact(
+            value=value, noted_by="" if name == MEASURED else alert.author, noted_at=record.accepted_at
+        )
         for name, value in alert.clock.items()
         if name in (*TIMES, *WORDS)
     }
@@ -74,10 +81,11 @@ def checked(
 ) -> dict[str, str]:
     """Return what to note: instants as ISO text, words in one line.
 
-    A time of day is taken on the day that brings it closest to ``near``, when the alert was accepted.
+    A time of day is taken on the day that brings it closest to ``near``, when the alert was accepted or
+    is about to be; where the clocks show it twice, as the later of those that are not after ``near``.
 
     Raises:
-        UsageProblem: every reason at once: no time, in the future, out of order, empty.
+        UsageProblem: every reason at once: no time, in the future, long ago, out of order, empty.
     """
     problems: list[Problem] = []
     told: dict[str, str] = {}
@@ -98,12 +106,16 @@ def checked(
 def _instant(name: str, text: str, near: datetime, now: datetime, zone: ZoneInfo) -> str:
     where = f"--{name}"
     at = _of_day(text.strip(), near, zone) if _CLOCK.fullmatch(text.strip()) else _full(where, text, zone)
-    if at > now:
-        shown = at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    shown = at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    if at > now + _AHEAD:
+        fix = f"write when it happened; it is {now.astimezone(zone):%Y-%m-%d %H:%M} now"
+        raise UsageProblem(Problem(where=where, what=f"{shown} is in the future", fix=fix))
+    if at < near - _OLDEST:
+        fix = "write the time alone for today or last night: 02:03"
         raise UsageProblem(
-            Problem(where=where, what=f"{shown} is in the future", fix="write when it happened")
+            Problem(where=where, what=f"{shown} is more than {_OLDEST.days} days ago", fix=fix)
         )
-    return at.isoformat()
+    return min(at, now).isoformat()
 
 
 def _of_day(text: str, near: datetime, zone: ZoneInfo) -> datetime:
@@ -112,10 +124,12 @@ def _of_day(text: str, near: datetime, zone: ZoneInfo) -> datetime:
     clock = time(int(match[1]), int(match[2]), int(match[3] or 0))
     middle = near.astimezone(zone).date()
     days = [middle + timedelta(days=shift) for shift in (-1, 0, 1)]
-    return min(
-        (datetime.combine(day, clock, zone) for day in days),
-        key=lambda at: abs(at - near),
-    )
+    # Compared in UTC: two instants of one zone are compared by what the clocks show.
+    instants = [datetime.combine(day, clock, zone).astimezone(UTC) for day in days]
+    nearest = days[instants.index(min(instants, key=lambda at: abs(at - near)))]
+    first, second = (datetime.combine(nearest, clock.replace(fold=fold), zone) for fold in (0, 1))
+    later = first.astimezone(UTC) < second.astimezone(UTC) <= near + _AHEAD
+    return second if later else first
 
 
 def _full(where: str, text: str, zone: ZoneInfo) -> datetime:
@@ -140,9 +154,12 @@ def _words(name: str, text: str) -> str:
 
 
 def _disorder(told: Mapping[str, str], zone: ZoneInfo) -> Iterator[Problem]:
-    known = [(name, datetime.fromisoformat(told[name])) for name in TIMES if name in told]
-    for (first, one), (second, two) in pairwise(known):
-        if one > two:
-            shown = [at.astimezone(zone).strftime("%H:%M:%S") for at in (one, two)]
-            what = f"{second} ({shown[1]}) is before {first} ({shown[0]})"
-            yield Problem(where=f"--{second}", what=what, fix="correct one of the two")
+    """Yield what comes before the report. A warning may well be decided before anything is confirmed."""
+    if "reported" not in told:
+        return
+    first = datetime.fromisoformat(told["reported"])
+    for name in TIMES[1:]:
+        if name in told and (at := datetime.fromisoformat(told[name])) < first:
+            shown = [moment.astimezone(zone).strftime("%H:%M:%S") for moment in (at, first)]
+            what = f"{name} ({shown[0]}) is before reported ({shown[1]})"
+            yield Problem(where=f"--{name}", what=what, fix="correct one of the two")

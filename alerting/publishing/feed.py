@@ -47,18 +47,7 @@ def message(app: App, ledger: LedgerReader, record: AlertRecord) -> bytes:
         PlanRefused: it cannot be said in CAP.
     """
     incident = ledger.alerts_of(record.alert.incident)
-    wording = wording_of(record, response=_response(app, record))
-    return cap(record, earlier_of(record, incident), issuer_of(app), [wording])
-
-
-def _response(app: App, record: AlertRecord) -> str:
-    """Return what the alert's template asks people to do; a template that is gone asks for nothing."""
-    from alerting.rendering.store import TemplateStore
-
-    try:
-        return str(TemplateStore(app.config.templates).find(record.alert.template).response_type)
-    except AlertingError:
-        return "none"
+    return cap(record, earlier_of(record, incident), issuer_of(app), [wording_of(record)])
 
 
 def publish(app: App, ledger: LedgerReader) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from alerting.publishing.decision import as_json
 from alerting.publishing.page import Campus, answers
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ def listing(sheet: Sheet, campus: Campus) -> dict[str, Any]:
         "campus": campus.name,
         "written_at": _iso(campus.written_at),
         **_alert(sheet),
-        "clock": {step.name: {"at": _iso(step.at), "source": step.source or None} for step in sheet.steps},
-        "channels": [_channel(sheet, channel) for channel in sheet.report.channels],
+        "clock": as_json(sheet.steps),
+        "channels": [_channel(channel) for channel in sheet.report.channels],
         "curves": {"accepted": _curves(sheet.accepted), "delivered": _curves(sheet.delivered)},
         "troubles": [_trouble(trouble) for trouble in sheet.report.troubles],
         "texts": [_text(lane) for lane in sheet.record.lanes],
@@ -96,14 +97,14 @@ def _moment(moment: Moment) -> dict[str, Any]:
     }
 
 
-def _channel(sheet: Sheet, channel: ChannelReport) -> dict[str, Any]:
+def _channel(channel: ChannelReport) -> dict[str, Any]:
     return {
         "channel": channel.channel,
         "kind": channel.kind,
         "total": channel.total,
         "accepted": channel.accepted,
-        "delivered": channel.delivered if sheet.gets_receipts(channel) else None,
-        "receipts": sheet.gets_receipts(channel),
+        "delivered": channel.delivered if channel.receipts else None,
+        "receipts": channel.receipts,
         "failed": channel.failed,
         "uncertain": channel.uncertain,
         "waiting": channel.waiting,
@@ -111,6 +112,9 @@ def _channel(sheet: Sheet, channel: ChannelReport) -> dict[str, Any]:
         "first_s": channel.first_s,
         "half_s": channel.half_s,
         "most_s": channel.most_s,
+        "arrived_first_s": channel.arrived_first_s,
+        "arrived_half_s": channel.arrived_half_s,
+        "arrived_most_s": channel.arrived_most_s,
         "permalink": channel.permalink or None,
     }
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.model.alert import Status
 from alerting.publishing.chart import chart
+from alerting.publishing.decision import Step
 from alerting.publishing.facts import TIMES, WORDS
-from alerting.publishing.sheet import Sheet, Step
+from alerting.publishing.sheet import Sheet
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

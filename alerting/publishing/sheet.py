@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.broadcast.report import ChannelReport, Report, report
+from alerting.broadcast.report import Report, report
 from alerting.clock import instant
-from alerting.publishing.facts import TIMES, WORDS, Fact, facts
+from alerting.publishing.decision import Step, steps
+from alerting.publishing.facts import WORDS, Fact, facts
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
@@ -39,16 +40,6 @@ _ACTS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One stamp of the decision clock; ``at`` is None while it is not known. ``source`` says who knows."""
-
-    name: str
-    words: str
-    at: datetime | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """One line of the timeline: an act, or several equal ones in a row."""
 
@@ -72,7 +63,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """What the page and the JSON are made of. ``receipts`` names the channels that ever get any."""
+    """What the page and the JSON are made of."""
 
     report: Report
     facts: Mapping[str, Fact]
@@ -80,7 +71,6 @@ class Sheet:
     timeline: tuple[Moment, ...]
     accepted: tuple[Curve, ...]
     delivered: tuple[Curve, ...]
-    receipts: frozenset[str]
     related: tuple[tuple[str, str, datetime], ...]  #: the incident's alerts: id, title, accepted at
     recipients: int | None
     refused: int
@@ -92,12 +82,8 @@ class Sheet:
         """The alert itself."""
         return self.report.record
 
-    def gets_receipts(self, channel: ChannelReport) -> bool:
-        """Whether "delivered" means anything on this channel."""
-        return channel.channel in self.receipts or channel.delivered > 0
 
-
-def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime, receipts: frozenset[str]) -> Sheet:
+def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime) -> Sheet:
     """Read everything a report says. Touches no delivery but those of public posts."""
     alert_id = record.alert.id
     standing = report(ledger, record, at=at)
@@ -111,11 +97,10 @@ def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime, receipts:
     return Sheet(
         report=standing,
         facts=known,
-        steps=tuple(_steps(standing, known, arrivals)),
+        steps=tuple(steps(standing, known)),
         timeline=tuple(_timeline([*acts, *_incident(ledger, record)])),
         accepted=tuple(_curves(ledger.progress(alert_id), totals)),
         delivered=tuple(_curves(arrivals, totals)),
-        receipts=receipts,
         related=tuple(_related(ledger, record)),
         recipients=planned.get("recipients"),
         refused=int(planned.get("notes", {}).get("refused", 0)),
@@ -132,39 +117,6 @@ def _incident(ledger: LedgerReader, record: AlertRecord) -> Sequence[AuditRow]:
 def _related(ledger: LedgerReader, record: AlertRecord) -> Iterator[tuple[str, str, datetime]]:
     for other in ledger.alerts_of(record.alert.incident):
         yield other.alert.id, other.alert.title, other.accepted_at
-
-
-def _steps(
-    standing: Report, known: Mapping[str, Fact], arrivals: Mapping[str, Sequence[tuple[int, int]]]
-) -> Iterator[Step]:
-    words = {"reported": "Reported", "confirmed": "Confirmed", "decided": "Decided to warn"}
-    for name in TIMES:
-        fact = known.get(name)
-        yield Step(
-            name=name,
-            words=words[name],
-            at=fact.at if fact else None,
-            source=f"noted by {fact.noted_by}" if fact else "",
-        )
-    record = standing.record
-    yield Step(
-        name="accepted", words="Accepted: durable, sending begins", at=record.accepted_at, source="measured"
-    )
-    start = record.accepted_at
-    posts = [c.first_s for c in standing.channels if c.total == 1 and c.first_s is not None]
-    people = [c for c in standing.channels if c.total > 1]
-    yield _measured("first_post", "First public post", start, min(posts, default=None))
-    seconds = [curve[0][0] for curve in arrivals.values() if curve]
-    yield _measured("first_handset", "First handset or mailbox (receipt)", start, min(seconds, default=None))
-    for name, share, field in (("half", "50 %", "half_s"), ("most", "95 %", "most_s")):
-        reached = [getattr(channel, field) for channel in people]
-        last = max(reached) if reached and None not in reached else None
-        yield _measured(name, f"{share} accepted on every personal channel", start, last)
-
-
-def _measured(name: str, words: str, start: datetime, seconds: float | None) -> Step:
-    at = None if seconds is None else start + timedelta(seconds=seconds)
-    return Step(name=name, words=words, at=at, source="measured" if at else "")
 
 
 def _timeline(acts: Sequence[AuditRow]) -> Iterator[Moment]:

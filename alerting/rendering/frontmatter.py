@@ -12,10 +12,19 @@ from typing import Any, Final
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.alert import (
+    AlertClass,
+    Category,
+    Certainty,
+    MsgType,
+    ResponseType,
+    Severity,
+    Status,
+    Urgency,
+)
 from alerting.rendering.reader import Reader
 from alerting.rendering.suggest import suggestion
-from alerting.rendering.template import CORE_NAMES, ResponseType, Variable, VariableType
+from alerting.rendering.template import CORE_NAMES, Variable, VariableType
 
 _LIFETIME: Final = re.compile(r"(\d{1,4}) ?(m|min|minutes?|h|hours?|d|days?)")
 _SPANS: Final = {"m": "minutes", "h": "hours", "d": "days"}

@@ -8,26 +8,21 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from alerting.model.alert import AlertClass, Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.alert import (
+    AlertClass,
+    Category,
+    Certainty,
+    MsgType,
+    ResponseType,
+    Severity,
+    Status,
+    Urgency,
+)
 
 #: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
 BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
 #: Names the core fills; no variable may take one.
 CORE_NAMES: Final = ("source", "time", "number", "link", "next_update", "evidence")
-
-
-class ResponseType(StrEnum):
-    """CAP ``responseType``: what people are asked to do."""
-
-    SHELTER = "shelter"  #: take shelter in place
-    EVACUATE = "evacuate"  #: leave
-    PREPARE = "prepare"  #: get ready
-    EXECUTE = "execute"  #: do what was agreed beforehand
-    AVOID = "avoid"  #: stay away
-    MONITOR = "monitor"  #: follow the news
-    ASSESS = "assess"  #: judge from this information
-    ALL_CLEAR = "all_clear"  #: the danger is over
-    NONE = "none"  #: nothing
 
 
 class VariableType(StrEnum):

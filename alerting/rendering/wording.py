@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from alerting.errors import Problem
-from alerting.model.alert import MsgType
+from alerting.model.alert import MsgType, ResponseType
 from alerting.rendering.compiled import compiled
 from alerting.rendering.markup import text_of
 from alerting.rendering.sanitise import sanitise
-from alerting.rendering.template import Block, ResponseType, Template, VariableType
+from alerting.rendering.template import Block, Template, VariableType
 
 _ACTION: Final = re.compile(
     r"\b(?:boil|call|check|close|cover|do not|don't|drink|drive|drop|evacuate|fight|find|follow|get|go|"

@@ -34,6 +34,7 @@ class Request:
     reached_only: bool = False  #: a follow-up for those the earlier message reached, not all it was for
     joined: bool = False  #: a follow-up also for people who are on the list only since
     without: tuple[str, ...] = ()  #: channels to leave out, whoever would use them
+    clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,7 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         supersedes=past.supersedes,
         reached_only=request.reached_only,
         joined=request.joined,
+        clock=request.clock,
         warnings=(*map(_left_out, request.without), *warnings_of(crowd, lanes)),
     )
 
@@ -142,6 +144,7 @@ def _subject(template: Template, request: Request) -> Subject:
         urgency=template.urgency,
         certainty=_evidence(request).certainty if request.evidence else template.certainty,
         evidence=request.evidence,
+        response_type=template.response_type,
         due_after=timedelta(minutes=request.next_minutes),
         lifetime=template.lifetime,
         confirm_word=values.get(place, "") or template.name,

@@ -53,6 +53,7 @@ class LedgerReceipts:
         assert apply(ledger, receipt, receipt, at=NOW + 9 * SECOND) == Applied(0, 2, 0)
         assert (count(ledger, SMS, State.DELIVERED), count(ledger, SMS, State.ACCEPTED)) == (1, 1)
         assert ledger.arrivals(ID) == {SMS: [(3, 1)]}
+        assert ledger.tally(ID)[0].arrived == {"first": 3.0, "50": 3.0}, "one of two that may arrive"
         assert ledger.progress(ID) == {SMS: [(0, 2)]}, "an arrival is no second acceptance"
         (kept,) = ledger.receipts(ID)
         assert (kept.delivery, kept.status, kept.at) == (row.id, "delivered", NOW + 3 * SECOND)

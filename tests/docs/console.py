@@ -36,6 +36,7 @@ _LOOSE = (
     (re.compile(r"(?<![\w.])\d+(\.\d+)? s\b"), "{span}"),
     (re.compile(r"\b127\.0\.0\.1:\d+"), "{place}"),
     (re.compile(r"\bprocess \d+"), "process {pid}"),
+    (re.compile(r"[▁▂▃▄▅▆▇█]+"), "{spread}"),
     (re.compile(r"(status|posts)/\d{10,}"), r"\1/{post}"),
     (re.compile(r"\s+"), " "),
 )

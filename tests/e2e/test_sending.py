@@ -26,6 +26,7 @@ SEND_KEYS = {
     "expires_at": str,
     "channels": list,
     "troubles": list,
+    "clock": dict,
 }
 CHANNEL_KEYS = [
     "channel",
@@ -33,6 +34,7 @@ CHANNEL_KEYS = [
     "total",
     "accepted",
     "delivered",
+    "receipts",
     "failed",
     "uncertain",
     "waiting",
@@ -40,6 +42,9 @@ CHANNEL_KEYS = [
     "first_s",
     "half_s",
     "most_s",
+    "arrived_first_s",
+    "arrived_half_s",
+    "arrived_most_s",
     "permalink",
 ]
 PREVIEW_KEYS = [
@@ -58,6 +63,7 @@ PREVIEW_KEYS = [
     "audience",
     "channels",
     "warnings",
+    "follow_ups",
 ]
 
 
@@ -145,7 +151,7 @@ def test_status_in_json_says_what_send_said(campus):
 
     assert status == {**told, "kind": "status"}
     [listed] = json.loads(campus("status", "--json", code=0).stdout)["alerts"]
-    assert listed == {name: value for name, value in status.items() if name not in ("v", "kind")}
+    assert listed == {name: value for name, value in status.items() if name not in ("v", "kind", "clock")}
 
 
 def test_preview_in_json_is_of_a_known_shape_and_opens_nothing(campus):

@@ -29,6 +29,8 @@ def test_masked_addresses_show_enough_to_recognise_and_too_little_to_use():
     assert Address(AddressKind.PHONE, "+14135550123").masked == "phone:+14***0123"
     assert Address(AddressKind.EMAIL, "jane.doe@example.edu").masked == "email:j***@example.edu"
     assert Address(AddressKind.FEED, "x/campus").masked == "feed:x/campus"
+    assert Address(AddressKind.PHONE, "+1555").masked == "phone:+1***"
+    assert Address(AddressKind.EMAIL, "j@example.edu").masked == "email:***@example.edu"
 
 
 def test_an_id_says_whether_it_is_live_and_survives_a_radio():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alerting.errors import PlanRefused
 from alerting.ledger.rows import AlertRecord
-from alerting.model.alert import Category, Certainty, MsgType, Severity, Status, Urgency
+from alerting.model.alert import Category, Certainty, MsgType, ResponseType, Severity, Status, Urgency
 from alerting.publishing.cap import Issuer, Wording, cap, earlier_of, stamp, wording_of
 from alerting.publishing.feed import feed
 from alerting.testing.builders import A_MOMENT, a_content, a_lane, an_alert
@@ -22,7 +22,7 @@ ISSUER = Issuer(
     zone=ZoneInfo("America/New_York"),
     web="https://alerts.example.edu",
 )
-WORDS = [Wording(headline="Gas leak", description="GAS LEAK at Baker Hall.", response="evacuate")]
+WORDS = [Wording(headline="Gas leak", description="GAS LEAK at Baker Hall.")]
 
 
 def a_record(**overrides):
@@ -36,7 +36,7 @@ def element(text, name):
 
 
 def test_an_alert_is_a_valid_message_in_every_word():
-    text = cap(a_record(), [], ISSUER, WORDS)
+    text = cap(a_record(response_type=ResponseType.EVACUATE), [], ISSUER, WORDS)
     assert problems(text) == []
     assert element(text, "identifier").text == "L-7K2QXD"
     assert element(text, "sent").text == "2026-08-31T22:14:03-04:00"
@@ -81,11 +81,20 @@ def test_a_follow_up_is_a_new_message_that_references_each_earlier_one_as_it_was
 
 
 def test_an_all_clear_says_so_and_that_it_is_past():
-    last = a_record(id="L-CCCCCC", msg_type=MsgType.CANCEL, number=2)
-    text = cap(last, [a_record()], ISSUER, [replace(WORDS[0], response="all_clear")])
+    over = {"msg_type": MsgType.CANCEL, "number": 2, "response_type": ResponseType.ALL_CLEAR}
+    text = cap(a_record(id="L-CCCCCC", **over), [a_record()], ISSUER, WORDS)
     assert problems(text) == []
     assert element(text, "responseType").text == "AllClear"
     assert element(text, "urgency").text == "Past"
+
+
+@pytest.mark.parametrize("response", [None, *ResponseType])
+def test_what_people_are_asked_to_do_is_what_the_alert_was_opened_with(response):
+    text = cap(a_record(response_type=response), [], ISSUER, WORDS)
+    assert problems(text) == []
+    found = element(text, "responseType")
+    told = None if found is None else found.text
+    assert told == (response and {"all_clear": "AllClear"}.get(response, response.capitalize()))
 
 
 def test_a_cancel_may_come_without_any_info():

@@ -1,7 +1,8 @@
 import re
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 
 @pytest.fixture
 def sheet(ledger, told, clock):
-    return gather(ledger, told, at=clock.now(), receipts=frozenset({"sms-main"}))
+    return gather(ledger, told, at=clock.now())
 
 
 class Outline(HTMLParser):
@@ -108,7 +109,7 @@ def test_whatever_people_and_providers_wrote_is_shown_and_never_obeyed(ledger, c
         audience=HOSTILE,
     )
     told = tell(ledger, clock, people=2, alert=alert)
-    text = page(gather(ledger, told, at=clock.now(), receipts=frozenset()), campus)
+    text = page(gather(ledger, told, at=clock.now()), campus)
 
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
@@ -134,7 +135,7 @@ def test_what_was_noted_stands_in_the_clock_and_the_record(ledger, told, noted, 
     reported = START - timedelta(minutes=4)
     noted(reported=reported.isoformat(), by="Officer Park")
     noted(by="Officer Kim Park")
-    sheet = gather(ledger, told, at=clock.now(), receipts=frozenset())
+    sheet = gather(ledger, told, at=clock.now())
     text = page(sheet, campus)
 
     assert "2026-09-01 02:10:03" in text
@@ -152,7 +153,7 @@ def test_a_large_alert_is_told_from_its_counters(ledger, clock, campus):
     def cost(record):
         began = time.perf_counter()
         for _ in range(5):
-            gather(ledger, record, at=clock.now(), receipts=frozenset())
+            gather(ledger, record, at=clock.now())
         return time.perf_counter() - began
 
     cost(small)
@@ -189,6 +190,65 @@ def test_a_time_is_taken_on_the_campus_clock_on_the_day_nearest_to_the_alert(giv
 def test_what_cannot_be_is_refused_in_words(given, words):
     with pytest.raises(UsageProblem, match=words):
         checked(given, known={}, near=START, now=START + timedelta(minutes=1), zone=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("now", "given", "told"),
+    [
+        ("2026-09-01T00:10:00-04:00", "23:55", "2026-08-31T23:55:00-04:00"),
+        ("2026-09-01T14:05:00-04:00", "02:10", "2026-09-01T02:10:00-04:00"),
+        ("2026-09-01T02:05:00-04:00", "15:00", "2026-08-31T15:00:00-04:00"),
+        # Clocks are set back at two: 01:35 comes twice, and the one meant is the one that has been.
+        ("2026-11-01T01:40:00-05:00", "01:35", "2026-11-01T01:35:00-05:00"),
+        ("2026-11-01T01:20:00-05:00", "01:35", "2026-11-01T01:35:00-04:00"),
+        ("2026-11-01T01:40:00-04:00", "01:35", "2026-11-01T01:35:00-04:00"),
+    ],
+)
+def test_a_time_told_while_sending_is_the_last_one_the_clocks_on_campus_showed(now, given, told):
+    at = datetime.fromisoformat(now)
+    assert checked({"reported": given}, known={}, near=at, now=at, zone=ZONE) == {"reported": told}
+
+
+def test_a_watch_that_is_a_minute_ahead_means_now_and_a_mistyped_hour_does_not():
+    def told(given):
+        return checked({"reported": given}, known={}, near=START, now=START, zone=ZONE)["reported"]
+
+    assert datetime.fromisoformat(told("02:15")) == START
+    with pytest.raises(UsageProblem, match=r"in the future.*it is 2026-09-01 02:14 now"):
+        told("02:17")
+    with pytest.raises(UsageProblem, match="more than 30 days ago"):
+        told("2025-09-01 02:03")
+
+
+def test_a_warning_may_go_out_before_anything_is_confirmed():
+    known = {
+        "reported": Fact(value="2026-09-01T02:03:00-04:00", noted_by="lee"),
+        "decided": Fact(value="2026-09-01T02:05:00-04:00", noted_by=""),
+    }
+    later = START + timedelta(minutes=20)
+    assert checked({"confirmed": "02:20"}, known=known, near=START, now=later, zone=ZONE)
+
+
+def test_the_decision_clock_runs_from_the_report_to_the_handset(ledger, clock, campus):
+    given = {"reported": -300, "started": -20, "previewed": -18, "decided": -3}
+    stamps = {name: (START + timedelta(seconds=s)).isoformat() for name, s in given.items()}
+    alert = an_alert(id="L-C10CK0", created_at=START, expires_at=START + timedelta(hours=1), clock=stamps)
+    sheet = gather(ledger, tell(ledger, clock, alert=alert), at=clock.now())
+    steps = [step for step in sheet.steps if step.at]
+
+    assert [step.name for step in steps] == [
+        "reported", "started", "previewed", "decided", "accepted", "first_post", "first_handset", "half", "most",
+        "half_delivered",
+    ]  # fmt: skip
+    assert {step.name: step.source for step in steps}["reported"] == "noted by lee"
+    assert {step.name: step.source for step in steps}["decided"] == "measured"
+    assert all(one.at <= two.at for one, two in pairwise(steps[:5]))
+    times = {step.name: (step.at - START).total_seconds() for step in steps}
+    sms = next(channel for channel in sheet.report.channels if channel.channel == "sms-main")
+    assert times["first_handset"] == sms.arrived_first_s > sms.first_s
+    assert times["half_delivered"] == sms.arrived_half_s > sms.half_s
+    assert sms.arrived_most_s is None, "a tenth of them never told"
+    assert "Decided to warn: the word typed" in page(sheet, campus)
 
 
 def test_times_are_held_against_those_noted_before():

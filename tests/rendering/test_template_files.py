@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 
 from alerting.errors import TemplateProblem
-from alerting.model.alert import AlertClass, MsgType, Severity, Status
+from alerting.model.alert import AlertClass, MsgType, ResponseType, Severity, Status
 from alerting.rendering.parse import parse
 from alerting.rendering.store import TemplateStore
-from alerting.rendering.template import ResponseType, VariableType
+from alerting.rendering.template import VariableType
 
 WHOLE = """\
 ---
