@@ -18,12 +18,14 @@ from alerting.telemetry import LazyLog, Log
 # The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
 if TYPE_CHECKING:
     from alerting.audience.roster import Roster
+    from alerting.audit.acts import Act
     from alerting.audit.keeper import Keeper
     from alerting.broadcast.lane import Rules
     from alerting.broadcast.plan import Plan
     from alerting.channels.base import Channel, Surroundings
     from alerting.config import Config
     from alerting.ledger.base import LedgerReader
+    from alerting.ledger.rows import Actor
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
     from alerting.service.house import House, Wired
@@ -54,6 +56,7 @@ class App(Archive):
     ) -> None:
         self._path, self._environ, self._place_of = config_path, environ, place
         self.credentials, self._live, self._without = credentials, live, without
+        self.token = environ.get("ALERT_TOKEN", "")
         self.sandbox = place is not None
         told = state or environ.get("ALERT_STATE")
         self._told = Path(told) if told else None
@@ -270,6 +273,12 @@ class App(Archive):
             origin=origin_of(self.config.campus.name) + ("-sandbox" if self.sandbox else ""),
             places=(here, second) if second and not self.sandbox else (here,),
         )
+
+    def record(self, *acts: Act, actor: Actor) -> tuple[int, str]:
+        """Write acts into the log, through whoever owns it; return the number and hash of the last."""
+        from alerting.audit.acts import record
+
+        return record(acts, self, actor=actor)
 
     def afterwards(self, writer: GroupWriter) -> None:
         """Do what follows an alert: seal and sign what has come to rest, write the feed.

@@ -9,10 +9,8 @@ from alerting.clock import Clock
 from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable, Problem
 
 if TYPE_CHECKING:
-    from alerting.audit.acts import Act
     from alerting.ledger.base import LedgerReader
     from alerting.ledger.lock import RunnerLock
-    from alerting.ledger.rows import Actor
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
 
@@ -74,14 +72,6 @@ class Archive:
             except LedgerUnavailable:
                 raise error from None
             return SqliteLedger.open(path, write=False, clock=self.clock)
-
-    def record(self, *acts: Act, actor: Actor) -> tuple[int, str]:
-        """Write acts into the log, through whoever owns it; return the number and hash of the last."""
-        from alerting.audit.acts import record
-
-        return record(
-            acts, actor=actor, state=self.state, lock=self.lock(), writer=self.writer(), clock=self.clock
-        )
 
     def _bring_up(self) -> None:
         from alerting.ledger.sqlite import SqliteLedger

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -23,11 +23,12 @@ from alerting.clock import Clock, micros
 from alerting.engine.control import Listener
 from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, PlanRefused, Problem, UnknownAlert
+from alerting.gate import admit
 from alerting.keys import normal_id
 from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened, open_alert
-from alerting.service.planning import Request
+from alerting.service.order import Order
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -43,44 +44,6 @@ _AFTERWARDS_S: Final = 3.0
 _LOG_S: Final = 1.0
 #: How often what follows an alert is looked after: the record sealed, the feed written.
 _AFTER_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """An alert to open: what was asked, when, by whom, and the digest of what was shown for it."""
-
-    request: Request
-    as_of: datetime
-    digest: str
-    actor: Actor
-    run_key: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the control socket carries it."""
-        return {
-            "verb": "open",
-            "request": {**asdict(self.request), "values": dict(self.request.values)},
-            "as_of": self.as_of.isoformat(),
-            "digest": self.digest,
-            "actor": self.actor.name,
-            "origin": self.actor.origin,
-            "run_key": self.run_key,
-        }
-
-    @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Order:
-        """Read what the control socket carried.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is not an order.
-        """
-        return cls(
-            request=Request(**dict(_frozen(told["request"]))),
-            as_of=datetime.fromisoformat(told["as_of"]),
-            digest=told["digest"],
-            actor=Actor(name=told["actor"], origin=told["origin"]),
-            run_key=told["run_key"],
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,7 +150,8 @@ class Runner:
         after = asyncio.create_task(self._look_after())
         try:
             if order:
-                opened = await self._open(order, plan)
+                admitted = Order.from_json(admit(self.app.config, order.to_json()))
+                opened = await self._open(admitted, plan)
                 if announce and not self._accepted:
                     announce(opened)
                 self._accepted = True
@@ -236,7 +200,7 @@ class Runner:
     async def _answer(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer one request of another command; a refusal is an answer too."""
         try:
-            return await self._carry_out(told)
+            return await self._carry_out(admit(self.app.config, told))
         except (AlertingError, ConfigProblem) as error:
             return refusal(error)
         except (KeyError, TypeError, ValueError) as error:
@@ -273,12 +237,6 @@ class Runner:
         if told["verb"] == "cancel":
             self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)
         return done
-
-
-def _frozen(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield a request's fields with the lists that JSON made of its tuples as tuples again."""
-    for name, value in request.items():
-        yield name, tuple(value) if isinstance(value, list) else value
 
 
 def _unsettled(ledger: Ledger) -> bool:

@@ -22,6 +22,7 @@ from alerting.drills.force import in_force
 from alerting.drills.schedule import Occurrence
 from alerting.engine.control import Unanswered, ask
 from alerting.errors import LedgerBusy, NotAllowed, Problem
+from alerting.gate import admit
 from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
 from alerting.ledger.rows import Actor, NoteRow
 from alerting.scheduler import Fired, fire, opening, planned, split
@@ -116,7 +117,8 @@ def _owned(
 ) -> T | dict[str, Any]:
     """Own the ledger for a moment, or ask the process that does; until one of both succeeds."""
     holds = [channel.name for channel in app.config.channels]
-    asked = {**request, "holds": holds, "actor": actor.name, "origin": actor.origin}
+    said = {"actor": actor.name, "origin": actor.origin, "token": app.token}
+    asked = {**request, "holds": holds, **said}
     until = time.monotonic() + _HANDOVER_S
     while True:
         lock = app.lock()
@@ -133,6 +135,7 @@ def _owned(
             time.sleep(_PAUSE_S)
             continue
         with lock:
+            admit(app.config, asked)
             writer = app.writer()
             try:
                 return here(writer)

@@ -49,6 +49,7 @@ _KINDS: Final = {
 VARIABLES: Final[Mapping[str, str]] = {
     "ALERT_CONFIG": "the configuration file, instead of `channels.yaml` in the current folder",
     "ALERT_STATE": "the state directory, instead of `state:` in the configuration",
+    "ALERT_TOKEN": "your token, where `operators.yaml` does not know you by your account",
     "NO_COLOR": "set to anything: no colour and no redrawing",
     "TERM": "`dumb` does the same",
     "REQUESTS_CA_BUNDLE": "a file of trusted certificates, for every channel",

@@ -14,12 +14,8 @@ from alerting.errors import LedgerBusy, NotAllowed
 from alerting.ledger.rows import Actor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from alerting.clock import Clock
+    from alerting.app import App
     from alerting.ledger.base import Ledger, LedgerReader
-    from alerting.ledger.lock import RunnerLock
-    from alerting.ledger.writer import GroupWriter
 
 #: What another process may ask the owner to write down; everything else comes with its own effect.
 ASKABLE: Final = frozenset(
@@ -28,8 +24,10 @@ ASKABLE: Final = frozenset(
         "alert.resumed",
         "audit.checkpoint",
         "audit.sealed",
+        "operator.token_made",
         "people.exported",
         "people.looked_at",
+        "template.reviewed",
     }
 )
 #: What is about no alert.
@@ -80,40 +78,33 @@ def answer(ledger: Ledger, told: Mapping[str, Any], *, at: int) -> dict[str, Any
     return {"ok": True, "seq": seq, "hash": digest}
 
 
-def record(
-    acts: Sequence[Act],
-    *,
-    actor: Actor,
-    state: Path,
-    lock: RunnerLock,
-    writer: GroupWriter,
-    clock: Clock,
-) -> tuple[int, str]:
+def record(acts: Sequence[Act], app: App, *, actor: Actor) -> tuple[int, str]:
     """Write acts, here when nobody owns the ledger, else through its owner; return the last one's head.
 
     Raises:
         LedgerBusy: its owner does not answer.
+        NotAllowed: the actor, or whose token was given, has no role for one of them.
     """
     from alerting.engine.control import ask
+    from alerting.gate import admit
 
+    request = {
+        "verb": "acts",
+        "acts": [[act.action, act.subject, dict(act.body)] for act in acts],
+        "actor": actor.name,
+        "origin": actor.origin,
+        "token": app.token,
+    }
     try:
-        with lock:
+        with app.lock():
+            admitted = admit(app.config, request)
+            writer, at = app.writer(), micros(app.clock.now())
             try:
-                at = micros(clock.now())
-                return writer.submit(lambda ledger: write(ledger, acts, actor=actor, at=at)).result()
+                told = writer.submit(lambda ledger: answer(ledger, admitted, at=at)).result()
             finally:
                 writer.close()
     except LedgerBusy:
-        told = ask(
-            state,
-            {
-                "verb": "acts",
-                "acts": [[act.action, act.subject, dict(act.body)] for act in acts],
-                "actor": actor.name,
-                "origin": actor.origin,
-            },
-            timeout=_PATIENCE_S,
-        )
+        told = ask(app.state, request, timeout=_PATIENCE_S)
     if not told.get("ok"):
         from alerting.runner import raise_refusal
 

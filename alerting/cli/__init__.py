@@ -8,7 +8,10 @@ import sys
 from typing import Any, Final
 
 #: Options that mean the same anywhere on the line, and whether they take a word.
-_ANYWHERE: Final = {"--sandbox": False, "--config": True, "--state": True, "--without": True}
+_ANYWHERE: Final = {
+    "--sandbox": False,
+    **dict.fromkeys(("--config", "--state", "--without", "--token-file"), True),
+}
 
 #: Objects more than before, until garbage is looked for (the interpreter's own figure is 700).
 _GARBAGE_AFTER: Final = 100_000

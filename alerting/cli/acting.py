@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.engine.control import ask
 from alerting.errors import LedgerBusy
+from alerting.gate import admit
 from alerting.runner import perform, raise_refusal
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ def act(face: Face, verb: str, told: dict[str, Any]) -> dict[str, Any]:
         AlertingError: it was refused; nothing was changed.
     """
     app, actor = face.view, face.actor
-    request = {"verb": verb, "actor": actor.name, "origin": actor.origin, **told}
+    request = {"verb": verb, "actor": actor.name, "origin": actor.origin, "token": face.token, **told}
     try:
         with app.lock():
+            admitted = admit(app.config, request)
             writer = app.writer()
             try:
                 at = app.clock.now()
-                return dict(writer.submit(lambda ledger: perform(ledger, request, at=at)).result())
+                return dict(writer.submit(lambda ledger: perform(ledger, admitted, at=at)).result())
             finally:
                 writer.close()
     except LedgerBusy:

@@ -38,8 +38,10 @@ def dispatch(
     """
     from alerting.cli.follow import follow
     from alerting.cli.launch import LeftEarly, launch
-    from alerting.runner import Order
+    from alerting.gate import check
+    from alerting.service.order import Order
 
+    check(face.app.config, "open", face.token)
     given_at = face.app.clock.now().isoformat()
     request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
     try:
@@ -53,6 +55,7 @@ def dispatch(
         digest=plan.digest,
         actor=face.actor,
         run_key=run_key or uuid4().hex,
+        token=face.token,
     )
     try:
         opened = launch(face.app, order, plan)

@@ -58,7 +58,7 @@ def _lines(findings: list[Finding]) -> list[str]:
 
 
 def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
-    from alerting.cli import health_config, health_ledger, health_machine
+    from alerting.cli import health_config, health_ledger, health_machine, health_operators
     from alerting.cli.unplugged import config_of, state_of
     from alerting.clock import SystemClock
 
@@ -73,6 +73,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
     state = state_of(face, config.state)
     looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("templates", lambda: health_config.templates(config, quick=quick)),
+        ("operators", lambda: health_operators.operators(config)),
         ("audiences", lambda: health_config.audiences(config)),
         ("on call", lambda: health_config.on_call(config, state, clock.now())),
         ("state", lambda: health_machine.directory(state)),

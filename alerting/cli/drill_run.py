@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.broadcast.plan import Plan
     from alerting.drills.drill import Drill, Programme
+    from alerting.ledger.rows import Actor
     from alerting.scheduler import Fired
 
 _ANSWER_S: Final = 5.0
@@ -38,7 +39,7 @@ def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: boo
     from alerting.starting import Start, start
 
     app, drill = going.app, going.drill
-    order = Start(drill=drill.name, as_of=plan.as_of, digest=plan.digest, actor=going.face.actor, clock=clock)
+    order = Start(drill=drill.name, as_of=plan.as_of, digest=plan.digest, actor=actor_of(going), clock=clock)
     opened = start(app, going.programme, drill, plan, order)
     if not json:
         say(f"Practice {opened.alert_id} is safe on disk, leaving now. Ctrl-C only stops watching.")
@@ -48,6 +49,21 @@ def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: boo
             emit("accepted", alert=opened.alert_id, again=False)
         return Exit.RUNNING
     return judged(app, opened.alert_id, json=json)
+
+
+def actor_of(going: Going) -> Actor:
+    """Return who runs a drill by hand, as the record names them.
+
+    Raises:
+        NotAllowed: they may not.
+    """
+    from alerting.gate import admit
+    from alerting.ledger.rows import Actor
+
+    face = going.face
+    said = {"verb": "drill.start", "actor": face.actor.name, "origin": face.actor.origin, "token": face.token}
+    admitted = admit(going.app.config, said)
+    return Actor(name=str(admitted["actor"]), origin=str(admitted["origin"]))
 
 
 def set_off(app: App) -> None:

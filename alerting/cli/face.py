@@ -100,6 +100,11 @@ class Face:
         )
 
     @property
+    def token(self) -> str:
+        """The token this command was given, for who is not known by account; empty for none."""
+        return os.environ.get("ALERT_TOKEN", "")
+
+    @property
     def actor(self) -> Actor:
         """Who is at the keyboard, and where, as the audit records it."""
         import getpass
@@ -113,6 +118,21 @@ class Face:
             name = f"uid {os.getuid()}"
         terminal = os.ttyname(sys.stdin.fileno()) if _tty(sys.stdin) else "no terminal"
         return Actor(name=name, origin=f"{socket.gethostname()} {terminal}")
+
+
+def take_token(path: Path) -> None:
+    """Use the token in a file for this run, as if ALERT_TOKEN held it.
+
+    Raises:
+        UsageProblem: it cannot be read.
+    """
+    from alerting.errors import Problem, UsageProblem
+
+    try:
+        os.environ["ALERT_TOKEN"] = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        what = f"the token cannot be read ({type(error).__name__})"
+        raise UsageProblem(Problem(where=str(path), what=what, fix="name the file that holds it")) from error
 
 
 def say(text: str = "") -> None:

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "templates": Entry("templates", "List, check and make templates."),
     "channels": Entry("channels", "List channels, check their credentials."),
     "audience": Entry("audience", "Check a list of people."),
+    "operators": Entry("operators", "Say who may do what; make tokens for scripts."),
     "measure": Entry("measure", "Measure a text as X and SMS count it."),
     "doctor": Entry("doctor", "Check that this installation could send right now."),
     "sandbox": Entry("sandbox", "Run stand-ins for the providers; nothing leaves this machine."),
@@ -97,10 +98,13 @@ def _setup(
     without: Annotated[
         str, typer.Option(help="Channels to do without, comma between: a lost token stops only its own.")
     ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="A file with your token, instead of ALERT_TOKEN.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Warn a campus: one template, every channel, nothing lost."""
-    from alerting.cli.face import Face
+    from alerting.cli.face import Face, take_token
 
     if version:
         from importlib.metadata import version as version_of
@@ -111,6 +115,8 @@ def _setup(
         typer.echo(ctx.get_help())
         raise typer.Exit
     names = tuple(word for part in without.split(",") if (word := part.strip()))
+    if token_file is not None:
+        take_token(token_file)
     ctx.obj = Face(config=config, state=state, sandbox=sandbox, without=names)
 
 

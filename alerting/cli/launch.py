@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.engine.control import Unanswered, ask
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
-from alerting.runner import Order, Runner, raise_refusal, refusal
+from alerting.runner import Runner, raise_refusal, refusal
 from alerting.service.opening import Opened
+from alerting.service.order import Order
 
 if TYPE_CHECKING:
     from alerting.app import App

@@ -110,6 +110,7 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
         campus=Campus(**{**file.campus.model_dump(), "places": tuple(file.campus.places)}),
         state=folder / file.state,
         templates=folder / file.templates,
+        operators=folder / file.operators if file.operators else None,
         audiences=audiences,
         defaults=Defaults(
             channels=tuple(name for name in chosen if name in usable),

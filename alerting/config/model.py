@@ -116,6 +116,7 @@ class Config:
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
     publish: Publish = Publish()
     on_call: OnCall | None = None
+    operators: Path | None = None  #: the file of operators, where another than ``operators.yaml`` is named
 
     def channel(self, name: str) -> ChannelSettings:
         """Return the channel of this name.

@@ -229,6 +229,9 @@ class File(_Section):
     campus: CampusSection
     state: _Path = Field(default="state", description="The folder of the ledger; relative to this file's.")
     templates: _Path = Field(default="templates", description="The folder of the templates.")
+    operators: _Path | None = Field(
+        default=None, description="Who may do what; `operators.yaml` in this file's folder when left out."
+    )
     audiences: dict[_Name, AudienceSection] = Field(default_factory=dict, description="Who can be told.")
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
     retry: RetrySection = Field(default_factory=RetrySection)

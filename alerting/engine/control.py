@@ -1,7 +1,8 @@
 """How a second command speaks to the process that owns the ledger: one JSON line each way.
 
 The socket lies in the state directory and is for its owner only (mode 0600, in a directory of mode
-0700), so whoever may write the ledger may speak here, and nobody else.
+0700), so whoever may write the ledger may speak here, and nobody else. Who speaks is told by the kernel:
+each request reaches its handler with ``peer``, the caller's (uid, pid), whatever the caller wrote there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import socket
 import stat
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -130,7 +132,8 @@ class Listener:
             if self._closed or not line.endswith(b"\n"):
                 return  # half a line, or a caller who left, or came too late: they will ask again
             self._answering.add(task)
-            writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+            told = await self._answer(line, _peer(writer))
+            writer.write(json.dumps(told).encode() + b"\n")
             await writer.drain()
         except (ValueError, ConnectionError):
             pass  # a line without end, or a caller who left: there is nobody to tell
@@ -138,7 +141,7 @@ class Listener:
             self._answering.discard(task)
             writer.close()
 
-    async def _answer(self, line: bytes) -> Mapping[str, Any]:
+    async def _answer(self, line: bytes, peer: tuple[int, int]) -> Mapping[str, Any]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -150,7 +153,14 @@ class Listener:
                 f"the process that owns the ledger speaks version {VERSION}, not {request.get('v')!r}",
                 "wait until it has finished, or use the version of the program it was started with",
             )
-        return await self._handler(request)
+        return await self._handler({**request, "peer": peer})
+
+
+def _peer(writer: asyncio.StreamWriter) -> tuple[int, int]:
+    """Return the (uid, pid) of the process at the other end, as it was when it connected (unix(7))."""
+    its = writer.get_extra_info("socket")
+    pid, uid, _ = struct.unpack("3i", its.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return uid, pid
 
 
 def _not_understood(what: str, fix: str = "") -> Mapping[str, Any]:

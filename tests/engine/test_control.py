@@ -46,7 +46,14 @@ async def asked(state, request):
 
 
 async def test_a_request_is_answered(owner, tmp_path):
-    assert (await asked(tmp_path, {"verb": "look"}))["heard"] == {"v": 1, "verb": "look"}
+    heard = (await asked(tmp_path, {"verb": "look"}))["heard"]
+    assert {name: heard[name] for name in ("v", "verb")} == {"v": 1, "verb": "look"}
+
+
+@pytest.mark.parametrize("lie", [[0, 1], None, "root"])
+async def test_who_asks_is_told_by_the_kernel_whatever_they_say(owner, tmp_path, lie):
+    heard = (await asked(tmp_path, {"verb": "look", "peer": lie}))["heard"]
+    assert heard["peer"] == [os.getuid(), os.getpid()]
 
 
 async def test_the_socket_is_for_its_owner_only(owner, tmp_path):

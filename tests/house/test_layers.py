@@ -71,13 +71,16 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
         return PURE | PORTS | {"ledger"}
     if name.startswith("engine."):
         return PURE | PORTS | CORE | {"engine"}
-    if room(name, {"service", "drills", "oncall"}):
+    if room(name, {"service", "drills", "oncall", "authority"}):
         own = {"oncall"} if room(name, {"oncall"}) else set()
-        return PURE | PORTS | CORE | {"service", "drills"} | own
+        return PURE | PORTS | CORE | {"service", "drills", "authority"} | own
     if room(name, {"audit", "publishing"}):
         # They prove and tell what the ledger's own form holds, so they know it.
         return (
-            PURE | PORTS | CORE | {"ledger", "service", "config", "audit", "publishing", "engine", "runner"}
+            PURE
+            | PORTS
+            | CORE
+            | {"ledger", "service", "authority", "config", "gate", "audit", "publishing", "engine", "runner"}
         )
     if room(name, {"sandbox"}):
         return PURE | {"sandbox"}

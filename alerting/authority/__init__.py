@@ -1,0 +1,1 @@
+"""Who may do what: people, what needs a second one, approvals, and reviewed templates."""

@@ -1,0 +1,115 @@
+"""Where everybody who wants something passes: known by the kernel or a token, and let through by role.
+
+The process that owns the ledger asks here before it carries anything out, for itself as for others.
+Without ``operators.yaml`` everybody passes who may use the state directory at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting.authority.identity import Peer, accounts_of, this_process
+from alerting.authority.people import Operators, Person, Role
+from alerting.config.operators import load_operators
+from alerting.errors import NotAllowed, Problem
+
+if TYPE_CHECKING:
+    from alerting.config import Config
+
+_S, _A = Role.SENDER, Role.APPROVER
+#: What each request needs, and in words. A verb that is not here decides nothing, and needs no role.
+NEEDS: Final[Mapping[str, tuple[frozenset[Role], str]]] = {
+    "open": (frozenset({_S}), "send alerts"),
+    "approved": (frozenset({_A}), "approve alerts"),
+    "ask": (frozenset({_S}), "ask for an alert"),
+    "reject": (frozenset({_S, _A}), "reject a request"),
+    "cancel": (frozenset({_S, _A}), "cancel alerts"),
+    "close": (frozenset({_S, _A}), "close incidents"),
+    "drill.start": (frozenset({_S}), "run drills"),
+    "alert.noted": (frozenset({_S, _A}), "note facts of an alert"),
+    "template.reviewed": (frozenset({_A, Role.TEMPLATE_EDITOR, Role.ADMIN}), "review templates"),
+}
+
+
+def admit(config: Config, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request with those it comes from as we know them, whatever it says itself.
+
+    ``told`` is as the control socket brings it; without ``peer`` it is this process's own. The answer
+    has ``by``, the keys of the people it comes from, and ``actor`` is the first of them.
+
+    Raises:
+        NotAllowed: whoever asks is not known, or has no role for it.
+        ConfigProblem: operators.yaml cannot be used.
+    """
+    rest = {name: value for name, value in told.items() if name not in ("peer", "token", "by")}
+    operators = load_operators(config)
+    if operators is None:
+        return {**rest, "by": ()}
+    peer = Peer(*told["peer"]) if "peer" in told else this_process()
+    people = known(operators, peer, str(told.get("token") or ""))
+    for need in _needs(told):
+        _require(operators, people, peer, need)
+    if not people:
+        return {**rest, "by": ()}
+    origin = f"{told.get('origin', '')}, account {accounts_of(peer)[0]}"
+    return {**rest, "actor": people[0].key, "origin": origin, "by": tuple(p.key for p in people)}
+
+
+def check(config: Config, verb: str, token: str) -> None:
+    """Refuse somebody early who would be refused in the end: before they have read a preview and typed.
+
+    Raises:
+        NotAllowed, ConfigProblem: see ``admit``.
+    """
+    admit(config, {"verb": verb, "token": token})
+
+
+def known(operators: Operators, peer: Peer, token: str) -> tuple[Person, ...]:
+    """Return who a process is: the token's person first, and whose account it is.
+
+    Raises:
+        NotAllowed: the token opens nothing.
+    """
+    by_account = operators.with_account(*accounts_of(peer))
+    if not token:
+        return (by_account,) if by_account else ()
+    by_token = operators.with_token(token)
+    if by_token is None:
+        raise NotAllowed(
+            Problem(
+                where="", what="this token is not known here", fix="`alert operators token NAME` makes one"
+            )
+        )
+    return (by_token,) if by_account in (None, by_token) else (by_token, by_account)
+
+
+def _needs(told: Mapping[str, Any]) -> Sequence[str]:
+    verb = str(told.get("verb", ""))
+    if verb == "acts":
+        return [str(action) for action, *_ in told["acts"]]
+    return ["approved" if verb == "open" and told.get("approval") else verb]
+
+
+def _require(operators: Operators, people: Sequence[Person], peer: Peer, need: str) -> None:
+    if need not in NEEDS:
+        return
+    roles, words = NEEDS[need]
+    if not people:
+        raise NotAllowed(_stranger(operators, peer, words))
+    # A token stands for the person it belongs to, and lends nothing of the account that holds it.
+    person = people[0]
+    if not person.may(roles):
+        has = ", ".join(sorted(person.roles))
+        allowed = ", ".join(p.key for p in operators.people.values() if p.may(roles)) or "nobody"
+        what = f"{person.key} ({has}) may not {words}; nothing was done"
+        raise NotAllowed(Problem(where=operators.path.name, what=what, fix=f"ask one of: {allowed}"))
+
+
+def _stranger(operators: Operators, peer: Peer, words: str) -> Problem:
+    account = accounts_of(peer)[0]
+    return Problem(
+        where=operators.path.name,
+        what=f"the account {account} is nobody's here, so it may not {words}; nothing was done",
+        fix=f"add os_user: {account} to a person of {operators.path}, or give a token: ALERT_TOKEN",
+    )
