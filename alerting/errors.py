@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class Exit(IntEnum):
@@ -134,3 +134,17 @@ class ConfigProblem(_Told):
 
 class MissingExtra(ConfigProblem):
     """A channel's library is not installed."""
+
+
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def innermost(failed: BaseExceptionGroup[_Error]) -> _Error:
+    """Return the first error of a group, however deep it lies.
+
+    Several tasks meet the same broken ledger; one of their errors tells it all.
+    """
+    error: BaseExceptionGroup[_Error] | _Error = failed
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -63,6 +63,12 @@ class Runner:
     _writer: GroupWriter = field(init=False)
     _accepted: bool = field(init=False, default=False)
 
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Why channels do not work at this moment, by channel: codes of reasons."""
+        lanes = self._engine.lanes.items()
+        return {name: trouble[0].code for name, lane in lanes if (trouble := lane.trouble)}
+
     def run(
         self,
         order: Order | None,

@@ -18,6 +18,8 @@ from alerting.errors import LedgerBusy
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.ledger.writer import GroupWriter
+    from alerting.runner import Runner
+    from alerting.web.serving import Served
 
 _LOOK_S: Final = 0.2
 
@@ -42,6 +44,9 @@ def serve(
     else:
         say("Running the schedule and sending. Without a callbacks section no provider can call:")
         say("  add `callbacks: {public_url: https://…}`, or ask with `alert status ID --refresh`.")
+    if app.config.monitor and not json:
+        host, port = app.config.monitor
+        say(f"Monitors look at http://{host}:{port}/metrics, /livez and /readyz")
     _until_stopped(app, (reach.host, reach.port) if reach else None)
     if not json:
         say("Stopped. Nothing that was acknowledged is lost.")
@@ -66,8 +71,13 @@ def _until_stopped(app: App, listen: tuple[str, int] | None) -> None:
 
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(scheduling(app, writer))
+            served = _served(app, writer)
+            if app.config.monitor:
+                await stack.enter_async_context(_monitored(app, writer, runner, served))
             if listen:
-                await stack.enter_async_context(_callbacks(app, writer, listen))
+                from alerting.web.serving import serving
+
+                await stack.enter_async_context(serving(served, listen))
             else:
                 notify("READY=1")
             yield
@@ -86,10 +96,25 @@ def _until_stopped(app: App, listen: tuple[str, int] | None) -> None:
             return
 
 
-def _callbacks(app: App, writer: GroupWriter, listen: tuple[str, int]) -> AbstractAsyncContextManager[None]:
-    from alerting.web.serving import Served, serving
+def _monitored(
+    app: App, writer: GroupWriter, runner: Runner, served: Served
+) -> AbstractAsyncContextManager[None]:
+    from alerting.web.figures import Pulse
+    from alerting.web.monitor import Monitor, monitored
 
-    served = Served(
+    pulse = Pulse(
+        troubles=lambda: runner.troubles,
+        received=lambda: served.intake.counts.readings,
+        refused=lambda: served.refusals.total,
+    )
+    assert app.config.monitor
+    return monitored(Monitor(app=app, writer=writer, pulse=pulse), app.config.monitor)
+
+
+def _served(app: App, writer: GroupWriter) -> Served:
+    from alerting.web.serving import Served
+
+    return Served(
         writer=writer,
         clock=app.clock,
         log=app.log,
@@ -97,7 +122,6 @@ def _callbacks(app: App, writer: GroupWriter, listen: tuple[str, int]) -> Abstra
         channels=lambda: app.house().channels,
         ready=lambda: notify("READY=1"),
     )
-    return serving(served, listen)
 
 
 def notify(state: str) -> None:

@@ -123,6 +123,7 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
         channels=tuple(lanes.settings),
         off=lanes.off,
         callbacks=_reach(file),
+        monitor=_place(file.monitor.listen) if file.monitor else None,
         warnings=(*lanes.warnings, *_warnings(document, file, audiences, lanes)),
     )
 
@@ -154,8 +155,13 @@ def _on_call(file: File, folder: Path) -> OnCall | None:
 def _reach(file: File) -> Reach | None:
     if file.callbacks is None:
         return None
-    host, _, port = file.callbacks.listen.rpartition(":")
-    return Reach(public_url=file.callbacks.public_url, host=host.strip("[]"), port=int(port))
+    host, port = _place(file.callbacks.listen)
+    return Reach(public_url=file.callbacks.public_url, host=host, port=port)
+
+
+def _place(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _audiences(file: File, folder: Path) -> dict[str, AudienceFile]:

@@ -112,6 +112,7 @@ class Config:
     channels: tuple[ChannelSettings, ...]
     off: Mapping[str, str]
     callbacks: Reach | None = None
+    monitor: tuple[str, int] | None = None  #: host and port for monitors of our own
     warnings: tuple[Problem, ...] = ()
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
     publish: Publish = Publish()

@@ -222,6 +222,16 @@ class CallbacksSection(_Section):
     )
 
 
+class MonitorSection(_Section):
+    """Where monitors of our own look; served by ``alert serve``, never to the public."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8461",
+        description="Where `alert serve` answers /livez, /readyz and /metrics: for this host or a private"
+        " network, never through the public proxy.",
+    )
+
+
 class File(_Section):
     """The whole file; its channels are read by their own kinds."""
 
@@ -237,6 +247,9 @@ class File(_Section):
     retry: RetrySection = Field(default_factory=RetrySection)
     callbacks: CallbacksSection | None = Field(
         default=None, description="Where providers reach us with receipts; left out where they cannot."
+    )
+    monitor: MonitorSection | None = Field(
+        default=None, description="Where monitors of our own look; left out where nobody does."
     )
     audit: AuditSection = Field(default_factory=AuditSection)
     publish: PublishSection = Field(default_factory=PublishSection)

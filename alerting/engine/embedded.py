@@ -10,7 +10,7 @@ from typing import Final
 from alerting.broadcast.lane import Lane, Rules
 from alerting.channels.base import Channel
 from alerting.clock import Clock
-from alerting.errors import LedgerUnavailable
+from alerting.errors import LedgerUnavailable, innermost
 from alerting.ledger.base import Ledger, LedgerWriter
 from alerting.telemetry import Log
 
@@ -77,7 +77,7 @@ class EmbeddedEngine:
                     ending.cancel()
         except* LedgerUnavailable as failed:
             # Several lanes meet the same broken ledger; one of their errors tells it all.
-            raise _first(failed) from failed
+            raise innermost(failed) from failed
 
     async def _end(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -143,12 +143,3 @@ class EmbeddedEngine:
             self._running.discard(name)
             self._lanes.pop(name, None)
             self.look()  # whatever came for it while it was ending
-
-
-def _first(failed: BaseExceptionGroup[LedgerUnavailable]) -> LedgerUnavailable:
-    """Return the first error of a group, however deep it lies."""
-    error: BaseException = failed
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, LedgerUnavailable)
-    return error

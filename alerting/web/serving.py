@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-
-import uvicorn
 
 from alerting.broadcast.receipts import Intake, keep
 from alerting.channels.base import MailReader
 from alerting.clock import Clock, micros
-from alerting.errors import LedgerUnavailable, Problem, UsageProblem
+from alerting.errors import LedgerUnavailable, innermost
 from alerting.ledger.base import Ledger, LedgerWriter
 from alerting.ledger.rows import Actor
 from alerting.model.receipt import Receipt
 from alerting.service.house import Wired
 from alerting.telemetry import Log
 from alerting.web.callbacks import Callbacks, Readers, application, readers_of
+from alerting.web.listener import Server, bind, settings
 from alerting.web.refusals import Refusals, Told
 
 if TYPE_CHECKING:
@@ -31,35 +30,7 @@ _SWEEP_S: Final = 1.0
 #: Seconds between two looks into a mailbox for bounces, and the longest one mail waits for its commit.
 _MAIL_S: Final = 60.0
 _KEEP_S: Final = 30.0
-#: Most connections open at once; one more is answered 503 by the server itself.
-_CONNECTIONS: Final = 1_000
-_LONGEST_HEAD: Final = 32 * 1024
 _STARTUP_POLL_S: Final = 0.005
-_BACKLOG: Final = 2048
-_GRACE_S: Final = 3
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
-
-    Raises:
-        UsageProblem: the port is taken, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle off on what is accepted.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        what = f"cannot listen on {host}:{port} ({error.strerror})"
-        raise UsageProblem(
-            Problem(where="callbacks.listen", what=what, fix="name a free port of this machine")
-        ) from error
-    listener.setblocking(False)  # noqa: FBT003
-    return listener
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,12 +132,12 @@ async def serving(served: Served, listen: tuple[str, int]) -> AsyncIterator[None
         async with _running(served, listener):
             yield
     except* LedgerUnavailable as failed:
-        raise _first(failed) from failed
+        raise innermost(failed) from failed
 
 
 @asynccontextmanager
 async def _running(served: Served, listener: socket.socket) -> AsyncIterator[None]:
-    server = _Server(_config(served.application()))
+    server = Server(settings(served.application()))
     web = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         async with asyncio.TaskGroup() as group:
@@ -192,38 +163,3 @@ async def _running(served: Served, listener: socket.socket) -> AsyncIterator[Non
         server.should_exit = True
         await web
     served.log.info("serve.stopped", readings=served.intake.counts.readings, refused=served.refusals.total)
-
-
-def _first(failed: BaseExceptionGroup[LedgerUnavailable]) -> LedgerUnavailable:
-    """Return the first error of a group, however deep it lies: several tasks meet the same ledger."""
-    error: BaseException = failed
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, LedgerUnavailable)
-    return error
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the process's signals to whoever owns the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=_CONNECTIONS,
-        backlog=_BACKLOG,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
-    )
