@@ -47,6 +47,10 @@ class StandIns:
             return address.removeprefix(ERASED) + text
         return self._hash("reply", address, text)
 
+    def sought(self, part: str) -> str:
+        """Return the stand-in of what somebody looked for in addresses: digits, or lower-case text."""
+        return self._hash("sought", part)
+
     def erased_reply(self, address: str, text: str) -> str:
         """Return what stands in the address column of a reply after retention."""
         return ERASED + self.reply(address, text)

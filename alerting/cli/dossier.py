@@ -50,9 +50,10 @@ class Dossier:
     def deliveries(self) -> Iterator[dict[str, Any]]:
         """Yield every delivery, the same fields in the same order."""
         for delivery in self.ledger.deliveries(self.record.alert.id):
-            yield self._delivery(delivery)
+            yield self.delivery(delivery)
 
-    def _delivery(self, delivery: Delivery) -> dict[str, Any]:
+    def delivery(self, delivery: Delivery) -> dict[str, Any]:
+        """Return one delivery, always the same fields in the same order."""
         return {
             "alert": delivery.alert_id,
             "delivery": delivery.id,

@@ -26,11 +26,20 @@ def status(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask providers first what became of what they accepted.")
     ] = False,
+    people: Annotated[
+        str, typer.Option("--people", help="Whom of it: states, channels, part of an address; or all.")
+    ] = "",
+    unmask: Annotated[
+        bool, typer.Option("--unmask", help="With --people: addresses in full; that is written down.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show how one alert stands, or the recent ones."""
+    """Show how one alert stands, or the recent ones; with --people, what became of each message."""
     face: Face = ctx.obj
     _go_on(face)
+    if people or unmask:
+        _people(face, normal_id(alert), people, unmask=unmask, json=json)
+        return
     if refresh:
         from alerting.cli.receipts import refresh as ask
 
@@ -51,6 +60,17 @@ def status(
         for line in incidents(face.view, current.record.alert.incident):
             say(line)
     raise typer.Exit(current.exit)
+
+
+def _people(face: Face, alert_id: str, text: str, *, unmask: bool, json: bool) -> None:
+    from alerting.cli import people
+
+    ledger = face.view.reader()
+    if not alert_id and ledger is not None and (newest := ledger.alerts(limit=1)):
+        alert_id = newest[0].alert.id
+    record = standing.read(face.view, alert_id).record
+    assert ledger is not None
+    people.people(face, ledger, record, text, unmask=unmask, json=json)
 
 
 def incidents(app: Any, only: str = "") -> list[str]:
