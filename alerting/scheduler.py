@@ -163,7 +163,12 @@ def facts_of(drill: Drill, plan: Plan, occurrence: Occurrence, *, clock: Mapping
         "expect": asdict(drill.expect),
         "canaries": [str(canary) for canary in drill.canaries],
         "recipients": plan.crowd.recipients,
-        "estimate_s": max((lane.takes.total_seconds() for lane in plan.lanes), default=0.0),
+        "class": str(plan.subject.alert_class),
+        "estimates": {
+            lane.channel: round(lane.takes.total_seconds(), 3)
+            for lane in plan.lanes
+            if not lane.fallback_only
+        },
         "edge": str(occurrence.edge),
         "clock": dict(clock),
     }

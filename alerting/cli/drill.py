@@ -183,7 +183,10 @@ def run(
     drill = programme.drill(name)
     app = drill_app(face, drill)
     clock = {"typed": app.clock.now().isoformat()}
-    plan = _confirmed(app, programme, drill, confirm, clock, json=json)
+    try:
+        plan = _confirmed(app, programme, drill, confirm, clock, json=json)
+    except KeyboardInterrupt:
+        raise NotConfirmed("left; nothing was sent") from None
     going = Going(face=face, app=app, programme=programme, drill=drill)
     raise typer.Exit(go(going, plan, clock, wait=wait, json=json))
 
@@ -201,6 +204,8 @@ def _confirmed(
         clock["shown"] = app.clock.now().isoformat()
         _confirm(drill, plan, given)
         clock["confirmed"] = app.clock.now().isoformat()
+        # Only what somebody typed at the prompt is a person's time.
+        clock["by"] = "option" if given else "prompt"
         if (app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
             return plan
         note("The preview was older than two minutes, so its time changed. Look again.")

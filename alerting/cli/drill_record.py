@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.drills.clery import Dossier
     from alerting.drills.drill import Drill
+    from alerting.drills.history import Entry
     from alerting.drills.score import Scorecard
     from alerting.ledger.base import DrillReader
 
@@ -124,7 +125,7 @@ def report(
     json: Json = False,
 ) -> None:
     """Judge a run of a drill, and write the record the Clery Act asks for."""
-    from alerting.drills.clery import as_json, page, sheet
+    from alerting.drills.clery import as_json, sheet
 
     app, alert_id = _found(ctx.obj, which)
     dossier = dossier_of(app, alert_id)
@@ -135,9 +136,19 @@ def report(
         if form is Format.TEXT:
             lines = [line + "\n" for line in (*_record_lines(dossier), *card_lines(dossier.card))]
         else:
-            lines = [page(dossier)] if form is Format.HTML else sheet(dossier)
+            lines = [_page(app, dossier)] if form is Format.HTML else sheet(dossier)
         _write(lines, out, force=force, plain=form is Format.TEXT)
     raise typer.Exit(Exit.PARTIAL if dossier.card.passed is False else dossier.card.report.exit)
+
+
+def _page(app: App, dossier: Dossier) -> str:
+    from alerting.drills.clery import page
+    from alerting.drills.history import drawing, history
+
+    ledger, row = reader_of(app), dossier.card.row
+    assert ledger
+    upto = row.due_at + 1
+    return page(dossier, drawing(history(ledger, row.drill, at=app.clock.now(), before=upto)))
 
 
 def _write(lines: Iterable[str], out: Path | None, *, force: bool, plain: bool) -> None:
@@ -165,26 +176,26 @@ def _record_lines(dossier: Dossier) -> list[str]:
 
 def card_lines(card: Scorecard) -> list[str]:
     """Return a run's verdict: each expectation, canaries, channels, steps, and the runs before it."""
-    from alerting.drills.score import usual
+    from alerting.drills.clery import CHANNEL_HEAD, channel_row
+    from alerting.drills.score import earlier, usual
 
     verdict = {True: "PASSED", False: "FAILED", None: "still running"}[card.passed]
     marks = {True: "ok", False: "NO", None: ""}
     told = [f"{card.row.drill} {card.row.alert}: {verdict}"]
-    before = card.before
-    usually = [
-        usual([f.first_s for f in before]),
-        usual([f.most_s for f in before]),
-        *([usual([f.canaries_s for f in before])] if card.canaries else []),
-        usual([f.failures_percent for f in before]),
+    rows: list[tuple[str, ...]] = [
+        ("expectation", "expected", "reached", "", f"last {len(card.before)} runs")
     ]
-    rows: list[tuple[str, ...]] = [("expectation", "expected", "reached", "", f"last {len(before)} runs")]
-    for line, earlier in zip(card.lines, usually, strict=True):
-        rows.append((line.what, line.expected, line.got, marks[line.passed], earlier))
+    for line in card.lines:
+        before = usual([earlier(figures, line.what) for figures in card.before])
+        rows.append((line.what, line.expected, line.got, marks[line.passed], before))
     told += columns(rows)
+    head = [word.lower() for word in CHANNEL_HEAD]
+    told += columns([head, *map(channel_row, card.channels)], right=(1, 2, 3, 4, 5, 6, 7))
     told += [f"canary {c.address}: {c.how}{_after(c.seconds)}" for c in card.canaries]
     told += columns([(f"  {name}", span(seconds)) for name, seconds in card.steps], right=(1,))
     if card.slowest:
         told.append(f"slowest step: {card.slowest[0]} ({span(card.slowest[1])})")
+    told.append(f"human time: {card.human.words}")
     return told
 
 
@@ -196,26 +207,42 @@ def history(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Drill, for example `monthly-test`.")],
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the last ones.")] = 24,
+    form: Annotated[
+        Format, typer.Option("--format", help="text, html (one page with a chart) or csv.")
+    ] = Format.TEXT,
+    out: Annotated[Path | None, typer.Option("--out", help="A new file; stdout without.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     json: Json = False,
 ) -> None:
     """Show how a drill went over time: runs and misses, oldest first."""
-    from alerting.drills.history import as_json, chart
-    from alerting.drills.history import history as past
+    from alerting.drills.history import as_json, chart, page, rows
+    from alerting.drills.paper import sheet
 
     face: Face = ctx.obj
-    entries = []
-    for app in apps(face):
-        if ledger := reader_of(app):
-            entries += past(ledger, name, at=app.clock.now(), limit=limit)
-    entries.sort(key=lambda entry: entry.row.due_at)
+    entries = _past(face, name, limit)
     if json:
         emit("drill-history", drill=name, entries=[as_json(entry) for entry in entries])
         return
     if not entries:
         say(f"Nothing is on record of {_known(face, name).name} yet.")
         return
-    for line in columns(chart(entries), right=(3, 4, 5)):
-        say(line)
+    lines: Iterable[str]
+    if form is Format.TEXT:
+        lines = [line + "\n" for line in columns(chart(entries), right=(3, 4, 5))]
+    else:
+        lines = [page(entries, name)] if form is Format.HTML else sheet(rows(entries))
+    _write(lines, out, force=force, plain=form is Format.TEXT)
+
+
+def _past(face: Face, name: str, limit: int) -> list[Entry]:
+    from alerting.drills.history import history as past
+
+    entries: list[Entry] = []
+    for app in apps(face):
+        if ledger := reader_of(app):
+            entries += past(ledger, name, at=app.clock.now(), limit=limit)
+    entries.sort(key=lambda entry: entry.row.due_at)
+    return entries[-limit:]
 
 
 def _known(face: Face, name: str) -> Drill:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from alerting.cli.face import Face, emit, note, say
+from alerting.cli.face import Face, deafen, emit, note, say
 from alerting.errors import Exit, LedgerBusy, NotAllowed
 
 if TYPE_CHECKING:
@@ -36,6 +36,16 @@ def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: boo
         NotAllowed: a real alert is in force, or the same drill was started this second.
         AlertingError: it was refused; nothing was sent.
     """
+    try:
+        return _gone(going, plan, clock, wait=wait, json=json)
+    except KeyboardInterrupt:
+        note(f"Left. Whether it is being sent: alert drill history {going.drill.name}")
+    except BrokenPipeError:
+        deafen()
+    return Exit.RUNNING
+
+
+def _gone(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: bool) -> int:
     from alerting.starting import Start, start
 
     app, drill = going.app, going.drill

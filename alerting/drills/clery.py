@@ -7,19 +7,18 @@ participants, findings, and actions with an owner and a date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from html import escape
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from alerting.drills.score import Scorecard
+from alerting.drills import paper
+from alerting.drills.score import HUMAN_S, Canary, ChannelCard, Scorecard, earlier, usual
 from alerting.ledger.rows import NoteRow
 
-#: A spreadsheet takes a cell that begins so for a formula.  OWASP, CSV Injection.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_MINUTE: Final = 60
 
 
 class Kind(StrEnum):
@@ -83,8 +82,29 @@ def fields(dossier: Dossier) -> list[tuple[str, str]]:
             f"{record.alert.audience or 'public feeds only'}, {facts.get('recipients', 0):,} people",
         ),
         ("Channels", ", ".join(lane.channel for lane in record.lanes)),
+        ("Estimated", _estimated(card)),
+        ("Took", _took(card)),
+        ("Human time", card.human.words),
         ("Result", {True: "passed", False: "failed", None: "still running"}[card.passed]),
     ]
+
+
+def _estimated(card: Scorecard) -> str:
+    known = [one.estimate_s for one in card.channels if one.estimate_s is not None]
+    return f"about {_span(max(known))} at the providers' rates" if known else "not stated"
+
+
+def _took(card: Scorecard) -> str:
+    settled = card.report.record.settled_at
+    if settled is None:
+        return "still running"
+    took = (settled - card.report.record.accepted_at).total_seconds()
+    told = f"{_span(took)} from safe on disk to the last message"
+    return f"{told}, with stand-ins for the providers" if card.row.facts.get("rehearsal") else told
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < _MINUTE else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def _by_hand(card: Scorecard) -> str:
@@ -103,13 +123,7 @@ def _local(at: datetime, zone: ZoneInfo, form: str) -> str:
 
 def sheet(dossier: Dossier) -> Iterator[str]:
     """Yield the record as lines of CSV: section, name, value, expected, result."""
-    import csv
-    import io
-
-    for row in _rows(dossier):
-        buffer = io.StringIO()
-        csv.writer(buffer).writerow([_harmless(cell) for cell in row])
-        yield buffer.getvalue()
+    yield from paper.sheet(_rows(dossier))
 
 
 def _rows(dossier: Dossier) -> Iterator[tuple[str, ...]]:
@@ -118,9 +132,11 @@ def _rows(dossier: Dossier) -> Iterator[tuple[str, ...]]:
         yield ("record", name, value, "", "")
     for line in dossier.card.lines:
         yield ("expectation", line.what, line.got, line.expected, _verdict(line.passed))
-    for channel in dossier.card.report.channels:
-        told = f"{channel.accepted}/{channel.total} accepted, {channel.delivered} delivered"
-        yield ("channel", channel.channel, told, "", "")
+    for card in dossier.card.channels:
+        now = card.now
+        told = f"{now.accepted}/{now.total} accepted, {now.delivered} delivered, {now.failed} failed"
+        told += f", {now.uncertain} uncertain, 95 % after {_s(now.most_s)}"
+        yield ("channel", now.channel, told, f"about {_s(card.estimate_s)} at its rate", "")
     for step, seconds in dossier.card.steps:
         yield ("step", step, f"{seconds:.1f}", "", "")
     for kind in _HEADINGS:
@@ -132,81 +148,72 @@ def _verdict(passed: bool | None) -> str:  # noqa: FBT001
     return {True: "passed", False: "failed", None: ""}[passed]
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def page(dossier: Dossier, chart: str = "") -> str:
+    """Return the record as one HTML page that needs nothing else; every text in it is escaped.
+
+    ``chart`` is a drawing of the runs up to this one, as ``drawing`` makes it.
+    """
+    card = dossier.card
+    title = f"Drill record {card.row.alert}: {card.row.facts.get('title', card.row.drill)}"
+    body = [
+        paper.table("Record", None, fields(dossier)),
+        paper.table(
+            "Expectations",
+            ("Expectation", "Expected", "Reached", "Result", f"Last {len(card.before)} runs, seconds"),
+            [(x.what, x.expected, x.got, _verdict(x.passed), *_usual(card, x.what)) for x in card.lines],
+        ),
+        paper.table("Channels", CHANNEL_HEAD, [channel_row(one) for one in card.channels]),
+        paper.table(
+            "Where the time went", ("Step", "Seconds"), [(name, f"{s:.1f}") for name, s in card.steps]
+        ),
+        paper.table("Canaries", ("Address", "Reached"), [(c.address, _reached(c)) for c in card.canaries]),
+        *(paper.listing(heading, dossier.of(kind)) for kind, heading in _HEADINGS.items()),
+        chart,
+    ]
+    return paper.document(title, body)
 
 
-_STYLE: Final = (
-    "body{font:1rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:50rem;margin:2rem auto;"
-    "padding:0 1rem}table{border-collapse:collapse;width:100%;margin:0 0 1.5rem}"
-    "th,td{border:1px solid #767676;"
-    "padding:.3rem .6rem;text-align:left;vertical-align:top}caption{text-align:left;font-weight:700;"
-    "padding:.3rem 0}th{background:#f0f0f0}td.no{font-weight:700;color:#9b0000}"
-    "@media print{body{margin:0;max-width:none}}"
+#: What is told of each channel, in order.
+CHANNEL_HEAD: Final = (
+    "Channel",
+    "Accepted",
+    "Delivered",
+    "Failed",
+    "Uncertain",
+    "First",
+    "95 %",
+    "At its rate",
+    "Last runs' 95 %",
 )
 
 
-#: The page loads nothing and runs nothing.
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-
-
-def page(dossier: Dossier) -> str:
-    """Return the record as one HTML page that needs nothing else; every text in it is escaped."""
-    facts = dossier.card.row.facts
-    title = (
-        f"Drill record {dossier.card.report.record.alert.id}: {facts.get('title', dossier.card.row.drill)}"
-    )
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        _table("Record", None, [(name, value) for name, value in fields(dossier)]),
-        _table(
-            "Expectations",
-            ("Expectation", "Expected", "Reached", "Result"),
-            [(x.what, x.expected, x.got, _verdict(x.passed)) for x in dossier.card.lines],
-        ),
-        _table(
-            "Channels",
-            ("Channel", "Accepted", "Delivered", "Failed", "Uncertain"),
-            [
-                (c.channel, f"{c.accepted}/{c.total}", str(c.delivered), str(c.failed), str(c.uncertain))
-                for c in dossier.card.report.channels
-            ],
-        ),
-        _table(
-            "Where the time went",
-            ("Step", "Seconds"),
-            [(name, f"{seconds:.1f}") for name, seconds in dossier.card.steps],
-        ),
-        *(_list(heading, dossier.of(kind)) for kind, heading in _HEADINGS.items()),
-    ]
+def channel_row(card: ChannelCard) -> tuple[str, ...]:
+    """Return one channel of a run in words; see ``CHANNEL_HEAD``."""
+    now = card.now
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</main>\n</body>\n</html>\n"
+        now.channel,
+        f"{now.accepted}/{now.total}",
+        str(now.delivered or "-"),
+        str(now.failed),
+        str(now.uncertain),
+        _s(now.first_s),
+        _s(now.most_s),
+        _s(card.estimate_s),
+        usual(card.before),
     )
 
 
-def _table(caption: str, head: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    top = "".join(f'<th scope="col">{escape(word)}</th>' for word in head or ())
-    lines = [f"<table>\n<caption>{escape(caption)}</caption>"]
-    lines += [f"<thead><tr>{top}</tr></thead>"] if head else []
-    return "\n".join([*lines, "<tbody>", *map(_line, rows), "</tbody>\n</table>"])
+def _s(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
 
 
-def _line(row: Sequence[str]) -> str:
-    first, *rest = row
-    cells = "".join(f"<td{' class=no' if cell == 'failed' else ''}>{escape(cell)}</td>" for cell in rest)
-    return f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
+def _usual(card: Scorecard, what: str) -> tuple[str]:
+    return (usual([earlier(figures, what) for figures in card.before]),)
 
 
-def _list(heading: str, items: Sequence[str]) -> str:
-    told = "".join(f"<li>{escape(item)}</li>" for item in items) or "<li>none recorded</li>"
-    return f"<h2>{escape(heading)}</h2>\n<ul>{told}</ul>"
+def _reached(canary: Canary) -> str:
+    after = "" if canary.seconds is None else f" after {canary.seconds:.1f} s"
+    return f"{canary.how}{after}"
 
 
 def as_json(dossier: Dossier) -> dict[str, Any]:
@@ -222,6 +229,24 @@ def as_json(dossier: Dossier) -> dict[str, Any]:
             {"what": x.what, "expected": x.expected, "got": x.got, "passed": x.passed} for x in card.lines
         ],
         "canaries": [{"address": c.address, "seconds": c.seconds, "how": c.how} for c in card.canaries],
+        "channels": [
+            {
+                "channel": one.now.channel,
+                "total": one.now.total,
+                "accepted": one.now.accepted,
+                "delivered": one.now.delivered,
+                "failed": one.now.failed,
+                "uncertain": one.now.uncertain,
+                "first_s": one.now.first_s,
+                "accepted_95_s": one.now.most_s,
+                "estimate_s": one.estimate_s,
+                "before_95_s": list(one.before),
+            }
+            for one in card.channels
+        ],
+        "human_s": card.human.seconds,
+        "human_target_s": HUMAN_S if card.human.immediate else None,
+        "before": [asdict(figures) for figures in card.before],
         "steps": [{"step": name, "seconds": round(seconds, 3)} for name, seconds in card.steps],
         "slowest": slowest[0] if slowest else None,
         "notes": [note._asdict() for note in dossier.notes],

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Any, Final
 
+from alerting.drills import paper
 from alerting.drills.score import Figures, score
 from alerting.ledger.base import DrillReader
 from alerting.ledger.rows import OccurrenceRow
 
 _WIDTH: Final = 24
+#: Units of the drawing: its width, the highest bar, and the room above and below for words.
+_WIDE: Final = 640
+_HIGH: Final = 120
+_LINE: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +36,12 @@ class Entry:
         return {True: "passed", False: "FAILED", None: "running"}[self.passed]
 
 
-def history(ledger: DrillReader, drill: str, *, at: datetime, limit: int = 24) -> list[Entry]:
-    """Return the last planned times of a drill, oldest first."""
-    return [_entry(ledger, row, at) for row in reversed(ledger.occurrences_of(drill, limit=limit))]
+def history(
+    ledger: DrillReader, drill: str, *, at: datetime, before: int | None = None, limit: int = 24
+) -> list[Entry]:
+    """Return the last planned times of a drill, due before an instant (microseconds), oldest first."""
+    last = ledger.occurrences_of(drill, before=before, limit=limit)
+    return [_entry(ledger, row, at) for row in reversed(last)]
 
 
 def _entry(ledger: DrillReader, row: OccurrenceRow, at: datetime) -> Entry:
@@ -65,6 +74,71 @@ def _row(entry: Entry, longest: float) -> tuple[str, ...]:
         f"{figures.failures_percent:.1f} %",
         bar,
     )
+
+
+def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+    """Yield the history for a spreadsheet: seconds and percent as plain numbers."""
+    yield ("planned", "alert", "verdict", "first_s", "accepted_95_s", "failures_percent", "detail")
+    for entry in entries:
+        told = as_json(entry)
+        figures = ("first_s", "accepted_95_s", "failures_percent")
+        numbers = ("" if told[name] is None else f"{told[name]:g}" for name in figures)
+        row = entry.row
+        yield (row.planned_local.replace("T", " "), row.alert, entry.verdict, *numbers, row.detail)
+
+
+def page(entries: Sequence[Entry], drill: str) -> str:
+    """Return the history as one HTML page that needs nothing else: a drawing, and the same as a table."""
+    head = ("Planned", "Alert", "Verdict", "First", "95 %", "Failed", "Note")
+    told = [(*_row(entry, 0.0)[:-1], entry.row.detail) for entry in entries]
+    return paper.document(
+        f"History of {drill}", [drawing(entries), paper.table("Runs and misses", head, told)]
+    )
+
+
+def drawing(entries: Sequence[Entry]) -> str:
+    """Return a bar for each run's 95 %, a cross for each miss, and what was asked for as a line; SVG.
+
+    Nothing is told by colour alone: a run that failed has its word above it.
+    """
+    if not entries:
+        return ""
+    limits = [entry.row.facts.get("expect", {}).get("accepted_95_s") for entry in entries]
+    reached = [entry.figures.most_s for entry in entries if entry.figures and entry.figures.most_s]
+    longest = max([*reached, *(limit for limit in limits if limit)], default=1.0)
+    step = _WIDE / len(entries)
+    marks = [
+        _mark(entry, limit, longest, left=place * step, wide=step)
+        for place, (entry, limit) in enumerate(zip(entries, limits, strict=True))
+    ]
+    first, last = (entry.row.planned_local[:10] for entry in (entries[0], entries[-1]))
+    label = f"Seconds until 95 % were accepted, {first} to {last}; at most {longest:.1f} s"
+    return (
+        f'<h2>{escape(label)}</h2>\n<svg viewBox="0 0 {_WIDE} {_HIGH + 2 * _LINE}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(marks)}</svg>'
+    )
+
+
+def _mark(entry: Entry, limit: float | None, longest: float, *, left: float, wide: float) -> str:
+    """Return one planned time of the drawing."""
+    middle = left + wide / 2
+    told = f"{entry.row.planned_local[:16].replace('T', ' ')}: {entry.verdict}"
+    parts = [f"<title>{escape(told)}</title>"]
+    most = entry.figures.most_s if entry.figures else None
+    if most is not None:
+        high = max(1.0, _HIGH * most / longest)
+        name = "bad" if entry.passed is False else "good"
+        top = _LINE + _HIGH - high
+        bar = f'x="{left + wide * 0.1:.1f}" y="{top:.1f}" width="{wide * 0.8:.1f}" height="{high:.1f}"'
+        parts.append(f'<rect class="{name}" {bar}/>')
+    if word := {"MISSED": "\N{MULTIPLICATION SIGN}", "FAILED": "!"}.get(entry.verdict):
+        at = f'x="{middle:.1f}" y="{_LINE - 4}" text-anchor="middle"'
+        parts.append(f'<text class="bad" {at}>{word}</text>')
+    if limit:
+        y = _LINE + _HIGH - _HIGH * limit / longest
+        ends = f'x1="{left:.1f}" x2="{left + wide:.1f}" y1="{y:.1f}" y2="{y:.1f}"'
+        parts.append(f'<line {ends} stroke="#1a1a1a" stroke-dasharray="4"/>')
+    return f"<g>{''.join(parts)}</g>"
 
 
 def _seconds(value: float | None) -> str:

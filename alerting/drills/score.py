@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 from typing import Any, Final
 
@@ -21,6 +21,15 @@ from alerting.model.delivery import Delivery, State
 
 #: How many earlier runs a run is compared with.
 BEFORE: Final = 5
+#: A person should need less than this from the shown preview to the typed word, for a template of the
+#: class ``immediate``: what, where, type the place.
+HUMAN_S: Final = 10.0
+_PAGE: Final = 50
+#: What the lines of a scorecard are called.
+FIRST: Final = "first post"
+MOST: Final = "95 % accepted"
+CANARIES: Final = "canaries reached"
+FAILURES: Final = "failed or uncertain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,7 @@ class Figures:
     most_s: float | None
     canaries_s: float | None
     failures_percent: float
+    channels: Mapping[str, float | None]  #: each channel's 95 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,37 @@ class Canary:
     address: str  #: masked
     seconds: float | None
     how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCard:
+    """One channel of a run, beside what its provider's rate promised and how the last runs went.
+
+    ``estimate_s`` is how long handing over takes at the configured rate; None where that was not kept.
+    """
+
+    now: ChannelReport
+    estimate_s: float | None
+    before: tuple[float | None, ...]  #: its 95 % in the last runs, newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Human:
+    """What a person needed from the shown preview to the typed word.
+
+    ``seconds`` is None where nobody typed one. ``immediate`` says whether the target counts.
+    """
+
+    seconds: float | None
+    immediate: bool
+
+    @property
+    def words(self) -> str:
+        """It and its target, in words."""
+        if self.seconds is None:
+            return "nobody was asked"
+        target = f"target: under {HUMAN_S:g} s" if self.immediate else "no target: not an immediate template"
+        return f"{self.seconds:.1f} s ({target})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +104,8 @@ class Scorecard:
     canaries: tuple[Canary, ...]
     steps: tuple[tuple[str, float], ...]  #: where the time went, in order; seconds
     before: tuple[Figures, ...]  #: the last runs before it, newest first
+    channels: tuple[ChannelCard, ...]  #: each channel
+    human: Human
 
     @property
     def passed(self) -> bool | None:
@@ -82,6 +125,7 @@ def score(ledger: DrillReader, row: OccurrenceRow, record: AlertRecord, *, at: d
     current = report(ledger, record, at=at)
     canaries = tuple(_canaries(ledger, row, record))
     figures = _figures(ledger, current, canaries)
+    before = tuple(figures_before(ledger, row, at=at))
     return Scorecard(
         row=row,
         report=current,
@@ -89,19 +133,46 @@ def score(ledger: DrillReader, row: OccurrenceRow, record: AlertRecord, *, at: d
         lines=tuple(_lines(row.facts.get("expect", {}), figures, canaries, settled=current.settled)),
         canaries=canaries,
         steps=tuple(_steps(row, current, figures)),
-        before=tuple(figures_before(ledger, row, at=at)),
+        before=before,
+        channels=tuple(_channel_card(row, channel, before) for channel in current.channels),
+        human=_human(row),
     )
+
+
+def _channel_card(row: OccurrenceRow, channel: ChannelReport, before: Sequence[Figures]) -> ChannelCard:
+    name = channel.channel
+    return ChannelCard(
+        now=channel,
+        estimate_s=row.facts.get("estimates", {}).get(name),
+        before=tuple(figures.channels[name] for figures in before if name in figures.channels),
+    )
+
+
+def _human(row: OccurrenceRow) -> Human:
+    stamps = row.facts.get("clock", {})
+    seconds = None
+    if stamps.get("by") == "prompt":
+        shown, confirmed = (datetime.fromisoformat(stamps[name]) for name in ("shown", "confirmed"))
+        seconds = max(0.0, (confirmed - shown).total_seconds())
+    return Human(seconds=seconds, immediate=row.facts.get("class") == "immediate")
 
 
 def figures_before(ledger: DrillReader, row: OccurrenceRow, *, at: datetime) -> Iterator[Figures]:
     """Yield the figures of the last runs of the same drill before this one, newest first."""
-    found = 0
-    for earlier in ledger.occurrences_of(row.drill, limit=10 * BEFORE):
-        if earlier.outcome != "run" or earlier.due_at >= row.due_at or found == BEFORE:
-            continue
-        if figures := figures_of(ledger, earlier, at=at):
-            found += 1
-            yield figures
+    yield from islice(
+        (
+            figures
+            for earlier in _runs_before(ledger, row.drill, row.due_at)
+            if (figures := figures_of(ledger, earlier, at=at))
+        ),
+        BEFORE,
+    )
+
+
+def _runs_before(ledger: DrillReader, drill: str, due_at: int) -> Iterator[OccurrenceRow]:
+    while page := ledger.occurrences_of(drill, before=due_at, limit=_PAGE):
+        yield from (row for row in page if row.outcome == "run")
+        due_at = page[-1].due_at
 
 
 def figures_of(ledger: DrillReader, row: OccurrenceRow, *, at: datetime) -> Figures | None:
@@ -126,6 +197,7 @@ def _figures(ledger: DrillReader, current: Report, canaries: Sequence[Canary]) -
         most_s=_latest(most),
         canaries_s=_latest(reached),
         failures_percent=100 * bad / total if total else 0.0,
+        channels={channel.channel: channel.most_s for channel in channels},
     )
 
 
@@ -160,18 +232,18 @@ def _reached(delivery: Delivery, record: AlertRecord) -> tuple[float, str] | Non
 def _lines(
     expect: Mapping[str, Any], figures: Figures, canaries: Sequence[Canary], *, settled: bool
 ) -> Iterator[Line]:
-    yield _within("first post", expect.get("first_post_s"), figures.first_s, settled=settled)
-    yield _within("95 % accepted", expect.get("accepted_95_s"), figures.most_s, settled=settled)
+    yield _within(FIRST, expect.get("first_post_s"), figures.first_s, settled=settled)
+    yield _within(MOST, expect.get("accepted_95_s"), figures.most_s, settled=settled)
     if canaries:
-        yield _within("canaries reached", expect.get("canaries_s"), figures.canaries_s, settled=settled)
+        yield _within(CANARIES, expect.get("canaries_s"), figures.canaries_s, settled=settled)
     most = expect.get("failures_percent")
     told = f"{figures.failures_percent:.1f} %"
     if most is None:
-        yield Line(what="failed or uncertain", expected="-", got=told, passed=None)
+        yield Line(what=FAILURES, expected="-", got=told, passed=None)
         return
     fine = figures.failures_percent <= most
     passed = fine if settled or not fine else None
-    yield Line(what="failed or uncertain", expected=f"at most {most:g} %", got=told, passed=passed)
+    yield Line(what=FAILURES, expected=f"at most {most:g} %", got=told, passed=passed)
 
 
 def _within(what: str, most: float | None, got: float | None, *, settled: bool) -> Line:
@@ -185,22 +257,33 @@ def _within(what: str, most: float | None, got: float | None, *, settled: bool) 
 def _steps(row: OccurrenceRow, current: Report, figures: Figures) -> Iterator[tuple[str, float]]:
     """Yield where the time went: the decision clock, then the machine's part."""
     record = current.record
-    stamps = {name: datetime.fromisoformat(text) for name, text in row.facts.get("clock", {}).items()}
+    told = row.facts.get("clock", {})
+    words = {"typed": "", "shown": "prepared and shown", "confirmed": "read and confirmed"}
+    stamps = {name: datetime.fromisoformat(told[name]) for name in words if name in told}
     marks: list[tuple[str, datetime]] = []
     if "typed" not in stamps:
         marks.append(("", instant(row.due_at)))
-    words = {"typed": "", "shown": "prepared and shown", "confirmed": "read and confirmed"}
     marks += [(words[name], stamps[name]) for name in words if name in stamps]
     marks.append(("safe on disk", record.accepted_at))
     for (_, begun), (name, ended) in pairwise(marks):
         yield name, max(0.0, (ended - begun).total_seconds())
     last = 0.0
-    for name, seconds in (("first accepted", figures.first_s), ("95 % accepted", figures.most_s)):
+    for name, seconds in (("first accepted", figures.first_s), (MOST, figures.most_s)):
         if seconds is not None:
             yield name, max(0.0, seconds - last)
             last = max(last, seconds)
     if record.settled_at:
         yield "the rest", max(0.0, (record.settled_at - record.accepted_at).total_seconds() - last)
+
+
+def earlier(figures: Figures, what: str) -> float | None:
+    """Return what an earlier run reached of an expectation, by the name its line has."""
+    return {
+        FIRST: figures.first_s,
+        MOST: figures.most_s,
+        CANARIES: figures.canaries_s,
+        FAILURES: figures.failures_percent,
+    }[what]
 
 
 def usual(values: Sequence[float | None]) -> str:

@@ -250,8 +250,10 @@ class Ledger(LedgerReader, Protocol):
 class DrillReader(LedgerReader, Protocol):
     """What can be asked of drills; a power of its own, asked by type."""
 
-    def occurrences_of(self, drill: str, *, since: int = 0, limit: int = 100) -> Sequence[OccurrenceRow]:
-        """Return what is on record of a drill from an instant (microseconds) on, newest first."""
+    def occurrences_of(
+        self, drill: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[OccurrenceRow]:
+        """Return what is on record of a drill, due before an instant (microseconds), newest first."""
         ...
 
     def occurrence_of_alert(self, alert_id: str) -> OccurrenceRow | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from alerting.ledger.codec import canonical
 from alerting.ledger.keeping import Keeping
 from alerting.ledger.rows import Actor, NoteRow, OccurrenceRow
+
+#: Later than any instant in microseconds.
+_EVER: Final = 2**62
 
 
 class Drilling(Keeping):
@@ -37,9 +40,12 @@ class Drilling(Keeping):
             self.record_act("drill.missed", row.drill, body, actor=actor, at=row.at)
         return new
 
-    def occurrences_of(self, drill: str, *, since: int = 0, limit: int = 100) -> Sequence[OccurrenceRow]:
-        """Return what is on record of a drill from an instant (microseconds) on, newest first."""
-        return [_row(row) for row in self._db.all("occurrences_of", (drill, since, limit))]
+    def occurrences_of(
+        self, drill: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[OccurrenceRow]:
+        """Return what is on record of a drill, due before an instant (microseconds), newest first."""
+        until = _EVER if before is None else before
+        return [_row(row) for row in self._db.all("occurrences_of", (drill, until, limit))]
 
     def occurrence_of_alert(self, alert_id: str) -> OccurrenceRow | None:
         """Return the planned time an alert belongs to, or None."""

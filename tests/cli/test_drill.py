@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
+import pty
 import re
+import select
+import signal
 import subprocess
 import time
 import warnings
@@ -132,10 +136,69 @@ def test_a_drill_takes_the_real_path_and_leaves_a_record(campus):
         "Announced",
         "Procedures publicised",
     }
+    assert "human time: nobody was asked" in done.stdout, "--confirm is no person"
     past = campus("--sandbox", "drill", "history", "quick").stdout
     assert drill_id in past
     assert "#" in past
+    page = campus("--sandbox", "drill", "history", "quick", "--format", "html", "--out", "history.html")
+    assert page.returncode == 0, page.stderr
+    for text in (html, (campus.home / "history.html").read_text()):
+        assert text.count("<svg") == text.count("</svg>") == 1
+    lines = campus("--sandbox", "drill", "history", "quick", "--format", "csv").stdout.splitlines()
+    assert (lines[0].split(",")[0], len(lines)) == ("planned", 2)
     assert campus("--sandbox", "status", drill_id).returncode == 0
+
+
+def typed(campus, text, *words):
+    """Run a command at a terminal where somebody types, or with None presses Ctrl-C.
+
+    Return its exit code and what it said.
+    """
+    main, its = pty.openpty()
+    said, answered, until = "", False, time.monotonic() + 60
+    with campus.start(*words, stdin=its, stdout=its, stderr=its) as process:
+        os.close(its)
+        while time.monotonic() < until:
+            if not select.select([main], [], [], 0.1)[0]:
+                continue
+            try:
+                said += os.read(main, 65_536).decode()
+            except OSError:
+                break  # the terminal was left
+            if said.endswith("> ") and not answered:
+                answered = True
+                if text is None:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    os.write(main, f"{text}\n".encode())
+        os.close(main)
+        return process.wait(10), said.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("text", ["", "quick", "y", "SEND", "DRILL quick now"])
+def test_at_the_prompt_nothing_but_the_drills_own_word_starts_it(campus, text):
+    code, said = typed(campus, text, "drill", "run", "real-text")
+    assert code == 5
+    assert "~~~ practice ~~~ 2 practice messages to stand-ins on this machine." in said
+    assert "To start it write: DRILL real-text" in said
+    assert "SEND THIS FOR REAL" not in said, "a live prompt reads otherwise"
+    assert not (campus.home / "state" / "sandbox" / "ledger.db").exists()
+
+
+def test_the_word_typed_at_the_prompt_starts_it_and_the_persons_time_is_told(campus):
+    code, said = typed(campus, "DRILL quick", "--sandbox", "drill", "run", "quick")
+    assert code == 0, said
+    human = re.search(r"human time: (\d+\.\d) s", said)
+    assert human, said
+    told = json.loads(campus("--sandbox", "drill", "report", "quick", "--json").stdout)
+    assert f"{told['human_s']:.1f}" == human[1]
+
+
+def test_leaving_at_the_prompt_starts_nothing(campus):
+    code, said = typed(campus, None, "drill", "run", "real-text")
+    assert code == 5
+    assert "nothing was sent" in said
+    assert "Traceback" not in said
 
 
 def test_a_rehearsal_needs_neither_credentials_nor_the_sandbox_option(campus):
@@ -147,6 +210,9 @@ def test_a_rehearsal_needs_neither_credentials_nor_the_sandbox_option(campus):
     assert (campus.home / "state" / "sandbox" / "ledger.db").exists()
     told = json.loads(campus("drill", "report", "real-text", "--json").stdout)
     assert told["alert"] == drill_id
+    assert told["channels"][0]["estimate_s"] == pytest.approx(0.02), "two texts at 100 a second"
+    assert told["record"]["Estimated"] == "about 0.0 s at the providers' rates"
+    assert told["record"]["Took"].endswith("with stand-ins for the providers")
     assert told["record"]["Kind"] == "rehearsal: nothing left the system"
 
 

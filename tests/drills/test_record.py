@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -12,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.clock import micros
-from alerting.drills.clery import Dossier, as_json, page, sheet
+from alerting.drills import paper
+from alerting.drills.clery import Dossier, Kind, as_json, page, sheet
 from alerting.drills.drill import Expectations
 from alerting.drills.schedule import occurrences
 from alerting.drills.score import score
 from alerting.errors import UnknownAlert
-from alerting.ledger.rows import NoteRow
+from alerting.ledger.rows import NoteRow, OccurrenceRow
 from alerting.model.audience import Address
 
 
@@ -109,6 +111,76 @@ def test_a_run_is_compared_with_the_five_before_it(campus, ran):
     assert [figures.most_s for figures in card.before] == [8.0, 7.0, 6.0, 5.0, 4.0]
 
 
+def test_a_run_is_compared_with_those_before_it_however_much_came_after_and_was_missed_between(campus, ran):
+    programme = a_programme(a_drill())
+    ran(after=3.0)
+    miss(campus, 60)
+    now = campus.clock.now()
+    coming = next(occurrences(programme.drills["monthly-test"], now, now + timedelta(days=40)))
+    campus.clock.advance(coming.due_at - now)
+    [(_, alert_id)] = campus.fire(programme).opened
+    campus.send(alert_id, after=4.0)
+    campus.clock.advance(timedelta(days=1))
+    miss(campus, 60)
+    assert [figures.most_s for figures in card_of(campus, alert_id).before] == [3.0]
+
+
+def miss(campus, times):
+    """Put misses on record, a second apart."""
+    for second in range(times):
+        at = campus.clock.now() + timedelta(seconds=second)
+        key = at.replace(tzinfo=None).isoformat(timespec="seconds")
+        row = OccurrenceRow(drill="monthly-test", planned_local=key, due_at=micros(at), at=micros(at))
+        campus.do(lambda ledger, row=row: ledger.miss_occurrence(row, actor=ACTOR))
+
+
+def test_each_channel_stands_beside_its_rate_and_its_own_last_runs(campus, ran):
+    ran(after=3.0)
+    programme = a_programme(a_drill())
+    campus.clock.advance(timedelta(days=35) - timedelta(seconds=3))
+    [(_, alert_id)] = campus.fire(programme).opened
+    campus.send(alert_id, after=6.0, fail=1)
+    card = card_of(campus, alert_id)
+    [sms] = card.channels
+    assert (sms.now.channel, sms.now.accepted, sms.now.failed) == ("sms-main", 7, 1)
+    assert (sms.now.most_s, sms.before) == (6.0, (3.0,))
+    rate = campus.house().channels["sms-main"].channel.capabilities.rate_per_s
+    assert sms.estimate_s == pytest.approx(8 / rate, abs=0.001)
+    told = as_json(dossier(campus, card))
+    assert told["channels"][0]["before_95_s"] == [3.0]
+    assert "at the providers' rates" in told["record"]["Estimated"]
+    assert told["record"]["Took"] == "6.0 s from safe on disk to the last message"
+    html = page(dossier(campus, card))
+    assert "<td>7/8</td>" in html
+
+
+CLOCK = {"typed": NOON.isoformat(), "shown": (NOON + timedelta(seconds=1)).isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("by", "of_class", "seconds", "words"),
+    [
+        ("prompt", "immediate", 6.5, "6.5 s (target: under 10 s)"),
+        ("prompt", "standard", 6.5, "6.5 s (no target: not an immediate template)"),
+        ("option", "immediate", None, "nobody was asked"),
+    ],
+)
+def test_a_persons_time_is_told_beside_its_target_where_somebody_typed(  # noqa: PLR0917 - pytest names them
+    campus, ran, by, of_class, seconds, words
+):
+    card, ledger = ran(), campus.reader()
+    clock = {**CLOCK, "confirmed": (NOON + timedelta(seconds=7.5)).isoformat(), "by": by}
+    row = replace(card.row, facts={**card.row.facts, "clock": clock, "class": of_class})
+    judged = score(ledger, row, ledger.alert(row.alert), at=campus.clock.now())
+    assert (judged.human.seconds, judged.human.words) == (seconds, words)
+    assert dict(judged.steps)["read and confirmed"] == pytest.approx(6.5)
+    assert as_json(dossier(campus, judged))["record"]["Human time"] == words
+
+
+def test_a_drill_the_schedule_started_asked_nobody(ran):
+    assert ran().human.words == "nobody was asked"
+
+
 def test_the_slowest_step_is_named(campus, ran):
     card = ran(after=20.0)
     assert card.slowest[0] == "first accepted"
@@ -166,10 +238,13 @@ def test_the_page_is_whole_loads_nothing_and_every_table_is_named(campus, ran):
     assert ("html", "lang", "en") in tags.attrs
     assert not {"script", "img", "link", "iframe"} & set(tags.opened)
     assert not [a for a in tags.attrs if a[1] in ("src", "href")]
-    assert tags.opened.count("caption") == tags.opened.count("table") == 4
+    assert tags.opened.count("caption") == tags.opened.count("table") == 5
     assert tags.opened.count("h1") == 1
     assert all(("th", "scope", scope) in tags.attrs for scope in ("row", "col"))
     assert "<nothing>" not in html
+
+
+TABLE = ["table", "caption", "thead", "tr", "th", "tbody", "tr", "th", "td"]
 
 
 @given(text=st.text(min_size=1, max_size=60))
@@ -180,13 +255,12 @@ def test_nothing_anybody_writes_becomes_markup_or_a_formula(text):
     notes = (NoteRow(0, "finding", text, "Lee"),)
     made = Dossier(card=Card, notes=notes, campus="x", zone=ZoneInfo(ZONE))
     Card.row = type("Row", (), {"facts": {}})
-    from alerting.drills.clery import Kind, _harmless, _list
-
     [told] = made.of(Kind.FINDING)
     tags = Tags()
-    tags.feed(_list("Findings", [told]))
-    assert tags.opened == ["h2", "ul", "li"]
-    assert not _harmless(told).startswith(("=", "+", "-", "@", "\t", "\r"))
+    tags.feed(paper.listing(text, [told]) + paper.table(text, [text], [(text, text)]))
+    assert tags.opened == ["h2", "ul", "li", *TABLE]
+    [cells] = csv.reader(io.StringIO("".join(paper.sheet([(told, text)]))))
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
 def test_the_sheet_opens_in_a_spreadsheet_and_runs_no_formula(campus, ran):

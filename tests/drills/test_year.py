@@ -2,12 +2,13 @@
 
 import warnings
 from datetime import UTC, date, datetime, timedelta
+from xml.etree import ElementTree as ET
 
 from drill_campus import ZONE, a_drill, a_programme
 
 from alerting.drills.calendar import calendar
 from alerting.drills.drill import Break, Schedule
-from alerting.drills.history import chart, history
+from alerting.drills.history import chart, history, page, rows
 from alerting.drills.schedule import occurrences
 
 START, END = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -71,6 +72,28 @@ def test_a_year_of_drills_runs_each_once_and_reports_each_miss_once(campus):
     lines = [row[-1] for row in chart(entries)[1:]]
     assert lines[8] == "#" * 24  # the slow one sets the scale
     assert all(line == "###" for n, line in enumerate(lines) if n not in (3, 8))
+
+
+def test_the_history_page_of_a_year_draws_every_run_and_every_miss(campus):
+    live(campus, a_year(), asleep={date(2026, 4, 1)}, slow={date(2026, 9, 2)})
+    entries = history(campus.reader(), "monthly-test", at=campus.clock.now())
+    html = page(entries, "monthly-test <b>")
+    drawn = ET.fromstring(html[html.index("<svg") : html.index("</svg>") + len("</svg>")])
+    bars, words = drawn.findall(".//rect"), [mark.text for mark in drawn.findall(".//text")]
+    assert len(drawn.findall("g")) == len(entries) == 11
+    assert [bar.get("class") for bar in bars] == ["good"] * 7 + ["bad"] + ["good"] * 2
+    assert words == ["\N{MULTIPLICATION SIGN}", "!"], "a miss and a failure are told without colour"
+    assert max(bars, key=lambda bar: float(bar.get("height"))).get("class") == "bad"
+    assert len(drawn.findall(".//line")) == len(bars), "what was asked for"
+    assert html.count("<tr>") == len(entries) + 1
+    assert "monthly-test &lt;b&gt;" in html
+    sheet = list(rows(entries))
+    assert [row[2] for row in sheet[1:]] == [entry.verdict for entry in entries]
+    assert sheet[9][4] == "45"
+
+
+def test_a_history_of_nothing_draws_nothing():
+    assert "<svg" not in page([], "monthly-test")
 
 
 def test_the_night_without_half_past_two_still_has_its_drill(campus):

@@ -15,7 +15,7 @@ ON CONFLICT (drill, planned_local) DO NOTHING
 
 -- name: occurrences_of --
 SELECT drill, planned_local, due_at, at, outcome, detail, alert, facts
-FROM occurrence WHERE drill = ? AND due_at >= ? ORDER BY due_at DESC, planned_local DESC LIMIT ?
+FROM occurrence WHERE drill = ? AND due_at < ? ORDER BY due_at DESC, planned_local DESC LIMIT ?
 
 -- name: occurrence_of_alert --
 SELECT drill, planned_local, due_at, at, outcome, detail, alert, facts FROM occurrence WHERE alert = ?
