@@ -213,7 +213,12 @@ class App(Archive):
             return Past()
         if request.incident:
             told = story(ledger, request.incident)
-            return past_of(ledger, told) if request.follows else Past(number=len(told.alerts) + 1)
+            reached = request.reached_only
+            return (
+                past_of(ledger, told, reached_only=reached)
+                if request.follows
+                else Past(number=len(told.alerts) + 1)
+            )
         name = request.audience or self.config.defaults.audience
         return Past(audience_size=ledger.last_audience_size(name) if name else None)
 

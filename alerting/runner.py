@@ -29,6 +29,7 @@ from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened, open_alert
 from alerting.service.order import Order
+from alerting.service.recall import Recalls
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -60,6 +61,7 @@ class Runner:
     sleep: Callable[[float], None] = time.sleep
     beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None
     _engine: EmbeddedEngine = field(init=False)
+    _recalls: Recalls = field(init=False)
     _writer: GroupWriter = field(init=False)
     _accepted: bool = field(init=False, default=False)
 
@@ -132,6 +134,8 @@ class Runner:
             rules=self.app.rules,
             refusing=self.app.refusing,
         )
+        app = self.app
+        self._recalls = Recalls(app.channel, app.own_reader, self._writer, self.clock, app.log)
         try:
             async with self.beside(self._writer) if self.beside else nullcontext():
                 await self._attend(stop, order, announce, plan, forever=forever)
@@ -140,6 +144,7 @@ class Runner:
                     await self._attend(stop)
             await asyncio.to_thread(self.app.afterwards, self._writer)
         finally:
+            await self._recalls.aclose()
             self.app.flush_log()
 
     async def _attend(
@@ -161,8 +166,12 @@ class Runner:
                 if announce and not self._accepted:
                     announce(opened)
                 self._accepted = True
-            asyncio.get_running_loop().call_later(_LOG_S, self.app.flush_log)
+            for later in (self.app.flush_log, self._recalls.look):
+                asyncio.get_running_loop().call_later(_LOG_S, later)
             await self._engine.run(stop=stop, forever=forever)
+            # Other commands are listened to, and what they open is sent, while providers are still asked.
+            while await self._recalls.busy(stop):
+                await self._engine.run(stop=stop)
         finally:
             after.cancel()
             await listener.aclose()
@@ -195,6 +204,8 @@ class Runner:
         opened = await self._writer.do(change)
         self.app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, again=opened.again)
         self._engine.look()
+        if order.request.reached_only:
+            self._recalls.look()
         return opened
 
     def _planned(self, order: Order) -> Plan:

@@ -13,6 +13,8 @@ EVENTS: Final = {
     "alert.opened": "an alert is durable and its lanes may start",
     "alert.refused": "an alert was asked for and could not be opened; nothing was sent",
     "alert.cancelled": "an operator stopped an alert",
+    "alert.taken_back": "what providers took back of a wrong alert is on record",
+    "recall.failed": "taking a wrong alert back broke off; the next owner of the ledger goes on",
     "alert.expired": "the life of an alert ended with deliveries unsent",
     "lane.started": "a channel's lane took up work",
     "lane.stopped": "a channel's lane has nothing left to do",

@@ -112,6 +112,7 @@ class Plan:
     number: int = 1
     supersedes: tuple[str, ...] = ()  #: earlier alerts of the incident whose unsent copies are dropped
     reached_only: bool = False
+    delete_posts: bool = False
     joined: bool = False
     warnings: tuple[str, ...] = ()
     clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant

@@ -12,7 +12,7 @@ from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.send import values_of
-from alerting.cli.words import plural, span
+from alerting.errors import Exit
 from alerting.keys import normal_id
 
 Id = Annotated[str, typer.Argument(help="Incident, or any alert of it.", autocompletion=complete.alerts)]
@@ -119,40 +119,18 @@ def recall(
     json: Json = False,
 ) -> None:
     """Undo a wrong alert: stop what has not left, cancel what providers queue, tell those it reached."""
+    from alerting.cli import undone
     from alerting.cli.dispatch import dispatch
-    from alerting.cli.retract import retract
 
     face: Face = ctx.obj
     decided_at = face.app.clock.now()
     clock = clock_of(face, reported=reported, confirmed=confirmed)
     told = _story(face, incident)
-    request = _request(face, "recall", incident, value, template, clock=clock)
+    request = _request(face, "recall", incident, value, template, clock=clock, delete_posts=delete_posts)
     code = dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="recall")
-    done = retract(face.app, told, delete_posts=delete_posts)
-    if json:
-        emit("recalled", incident=told.id, **done.as_json())
-    else:
-        say(
-            f"Providers took back {plural(done.taken_back, 'queued message')}"
-            f" of {done.asked:,} asked about; {plural(done.deleted, 'post')} deleted."
-        )
-        _times(face, told.id, decided_at)
+    watched = wait and code != Exit.RUNNING
+    undone.tell(face, told.id, decided_at=decided_at, wait=watched, json=json)
     raise typer.Exit(code)
-
-
-def _times(face: Face, incident: str, decided_at: Any) -> None:
-    """Say how long it took from the decision to the first corrected post, and to 95 %."""
-    from alerting.service.incident import story
-
-    ledger = face.app.reader()
-    assert ledger is not None
-    last = story(ledger, incident).alerts[-1]
-    lead = (last.accepted_at - decided_at).total_seconds()
-    times = {tally.channel: tally.times for tally in ledger.tally(last.alert.id)}
-    firsts = [lead + found["first"] for found in times.values() if "first" in found]
-    most = [lead + found["95"] for found in times.values() if "95" in found]
-    if firsts and most:
-        say(f"From decision to first correction {span(min(firsts))}, to 95 % {span(max(most))}.")
 
 
 def close(

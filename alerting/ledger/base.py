@@ -231,6 +231,10 @@ class Ledger(LedgerReader, Protocol):
         """Stop what has not left. From this commit no claim of the alert succeeds."""
         ...
 
+    def withdraw(self, alert_id: str, channel: str, address: str, *, reason: str, at: int) -> int:
+        """Stop what waits for one address and was never tried; return how many that were."""
+        ...
+
     def settle_alert(self, alert_id: str, *, at: int) -> bool:
         """Stamp an alert whose deliveries are all settled; return whether it is."""
         ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from alerting.errors import Problem, UnknownAlert
 from alerting.ledger.keeping import SYSTEM, Keeping
-from alerting.ledger.reading import span
+from alerting.ledger.moves import Moves
+from alerting.ledger.reading import STRIDE, span
 from alerting.ledger.rows import Actor, Cancelled
 from alerting.model.delivery import State
 
@@ -37,6 +39,24 @@ class Ending(Keeping):
         body = {"reason": reason, "stopped": stopped, "in_flight": in_flight, "gone": gone}
         self.record_act("alert.cancelled", alert_id, body, actor=actor, at=at)
         return done
+
+    def withdraw(self, alert_id: str, channel: str, address: str, *, reason: str, at: int) -> int:
+        """Stop what waits for one address and was never tried; return how many that were.
+
+        Raises:
+            UnknownAlert: there is no such alert, or it has no such lane.
+        """
+        lane = self._db.one("lane_of", (alert_id, channel))
+        if lane is None:
+            raise UnknownAlert(Problem(where=alert_id, what=f"is not an alert with a lane on {channel}"))
+        stopped = 0
+        for row in self.deliveries(alert_id, channel=channel, address=address):
+            if self._db.run("withdraw", (at, reason, row.id)):
+                moves = Moves(row.id // STRIDE, lane[0], lane[1], lane[2])
+                moves.add(State.PENDING, "", State.CANCELLED, reason)
+                moves.write(self._db)
+                stopped += 1
+        return stopped
 
     def _end_waiting(self, alert: int, state: State, *, reason: str, at: int) -> int:
         waiting = self._db.all("waiting_batches", (alert,))

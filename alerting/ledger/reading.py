@@ -13,7 +13,7 @@ from alerting.ledger.curve import Second, times
 from alerting.ledger.database import Database
 from alerting.ledger.instants import instant, maybe_instant
 from alerting.ledger.rows import AlertRecord, AttemptRow, AuditRow, Failure, Lane, NewDelivery, Tally
-from alerting.model.delivery import SETTLED, TAKEN, Delivery, State
+from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
 
 #: A batch owns the delivery ids from ``batch * STRIDE`` on.
 STRIDE: Final = 1024
@@ -33,8 +33,6 @@ COUNTED: Final = (
 #: Stored words to states; a look-up is a tenth of what calling the enum costs.
 STATES: Final = {state.value: state for state in State}
 _PAGE: Final = 500
-#: Nothing of these can have reached anybody.
-_UNREACHED: Final = frozenset({State.PENDING, State.REJECTED, State.EXPIRED, State.CANCELLED})
 
 
 def span(batch: int) -> tuple[int, int]:
@@ -175,8 +173,8 @@ class Reading:
         for batch, name, *_ in self._db.all("batches_of", (alert_id,)):
             if name != channel:
                 continue
-            for address, recipient, fallback, state in self._db.all("recipients_between", span(batch)):
-                if not (reached_only and STATES[state] in _UNREACHED):
+            for address, recipient, fallback, state, twice in self._db.all("recipients_between", span(batch)):
+                if twice or not (reached_only and STATES[state] in UNREACHED):
                     yield NewDelivery(address, recipient, fallback)
 
     def incident_number(self, incident: str) -> int:

@@ -92,6 +92,8 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
 SETTLED: Final = frozenset(State) - {State.PENDING, State.SENDING, State.UNCERTAIN}
 #: The provider has, or had, it.
 TAKEN: Final = frozenset({State.ACCEPTED, State.DELIVERED, State.UNDELIVERED})
+#: Nothing of these can have reached anybody, unless the row says that it may have gone twice.
+UNREACHED: Final = frozenset({State.PENDING, State.REJECTED, State.EXPIRED, State.CANCELLED})
 #: It will not arrive.
 FAILED: Final = frozenset({State.REJECTED, State.UNDELIVERED, State.EXPIRED})
 

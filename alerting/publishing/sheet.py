@@ -24,6 +24,8 @@ _ACTS: Final[Mapping[str, str]] = {
     "alert.cancelled": "Stopped what had not left",
     "alert.expired": "Its life ended; what still waited was given up",
     "alert.handed_over": "Messages passed on to the fallback channel",
+    "alert.recalled": "A wrong alert recalled",
+    "alert.taken_back": "Providers asked to take the wrong alert back",
     "alert.settled": "Every message has come to rest",
     "alert.noted": "Facts noted",
     "alert.resumed": "Sending resumed after an interruption",
@@ -149,16 +151,19 @@ def _detail(act: AuditRow, body: Mapping[str, Any]) -> str:
             return (
                 f"{body['stopped']:,} stopped, {body['in_flight']:,} were leaving, {body['gone']:,} had left"
             )
+        case "alert.taken_back":
+            return (
+                f"{body['taken_back']:,} of {body['asked']:,} queued messages taken back,"
+                f" {body['deleted']:,} posts deleted"
+            )
         case "alert.planned":
             return ", ".join(f"{name} {count:,}" for name, count in body["deliveries"].items() if count)
         case "alert.noted":
             return ", ".join(WORDS.get(name, name) for name in body)
-        case "incident.closed":
-            return str(body.get("reason", ""))
         case "alert.expired":
             return f"{body['expired']:,} messages"
-        case _:
-            return ""
+        case action:
+            return str(body.get("reason", "")) if action == "incident.closed" else ""
 
 
 def _curves(curves: Mapping[str, Sequence[tuple[int, int]]], totals: Mapping[str, int]) -> Iterator[Curve]:

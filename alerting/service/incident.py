@@ -19,6 +19,7 @@ from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert, MsgType
+from alerting.model.delivery import UNREACHED
 
 # `alert status` tells incidents, and plans nothing: what planning needs is read when something follows.
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def follow_up(
     joined: bool = False,
     evidence: str = "",
     next_minutes: int = 15,
+    delete_posts: bool = False,
 ) -> Request:
     """Return what to plan for a follow-up: the earlier words are filled in where the template asks for them.
 
@@ -158,6 +160,7 @@ def follow_up(
         follows=True,
         practice=not told.first.live,
         reached_only=follow is Follow.RECALL,
+        delete_posts=delete_posts,
         joined=joined,
     )
 
@@ -172,11 +175,19 @@ def _carried(house: House, told: Story, template: Template) -> dict[str, str]:
     }
 
 
-def past_of(ledger: LedgerReader, told: Story) -> Past:
-    """Return what a follow-up's plan must know: its number, whom it is for, what it replaces."""
+def past_of(ledger: LedgerReader, told: Story, *, reached_only: bool = False) -> Past:
+    """Return what a follow-up's plan must know: its number, whom it is for, what it replaces.
+
+    Of people that several alerts reached, the largest of their numbers is told: they are the same people.
+    """
     from alerting.service.planning import Past
 
-    counts = {tally.channel: tally.total for tally in ledger.tally(told.first.id) if tally.total}
+    counts: dict[str, int] = {}
+    for record in told.alerts:
+        for tally in ledger.tally(record.alert.id):
+            left_out = sum(tally.counts[state] for state in UNREACHED) if reached_only else 0
+            if tally.total:
+                counts[tally.channel] = max(counts.get(tally.channel, 0), tally.total - left_out)
     return Past(
         number=len(told.alerts) + 1,
         people=counts,

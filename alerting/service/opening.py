@@ -18,6 +18,7 @@ from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
 from alerting.service.house import House
 from alerting.service.incident import alike, note_opening
+from alerting.service.recall import note_recall
 from alerting.service.stopped import tell_elsewhere, willing
 
 #: What goes first in a lane: corrections, then alerts, then drills; public posts before people.
@@ -56,6 +57,8 @@ def open_alert(
     )
     ledger.open_alert(Opening(alert=alert, lanes=lanes, actor=actor, digest=plan.digest), at=micros(at))
     note_opening(ledger, alert, due_at=at + plan.subject.due_after, actor=actor, at=at)
+    if plan.reached_only:
+        note_recall(ledger, alert, delete_posts=plan.delete_posts, actor=actor, at=micros(at))
     for earlier in plan.supersedes:
         ledger.cancel(earlier, actor=actor, at=micros(at), reason=Reason.SUPERSEDED.code)
     planned, stopped = 0, 0
@@ -104,11 +107,11 @@ def alert_of(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
 def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Roster | None) -> tuple[int, int]:
     """Plan a lane; return how many messages that were, and how many people had asked it to stop."""
     if lane.capabilities.feeds:
-        feeds = [NewDelivery(address=str(feed)) for feed in lane.capabilities.feeds]
+        wrong = {row.address for row in _told_before(ledger, plan, lane.channel)}
+        asked = [str(feed) for feed in lane.capabilities.feeds]
+        feeds = [NewDelivery(address=feed) for feed in asked if feed in wrong or not plan.reached_only]
         return ledger.add_batch(alert.id, lane.channel, feeds, priority=alert.priority + _FEEDS_FIRST), 0
-    rows: Iterator[NewDelivery] = iter(())
-    if plan.supersedes:
-        rows = ledger.recipients(plan.supersedes[0], lane.channel, reached_only=plan.reached_only)
+    rows = _told_before(ledger, plan, lane.channel)
     if roster is not None:
         rows = chain(rows, _rows(plan, lane, roster))
     held: list[NewDelivery] = []
@@ -118,6 +121,21 @@ def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Rost
     while batch := list(islice(rows, size)):
         planned += ledger.add_batch(alert.id, lane.channel, batch, priority=alert.priority)
     return planned + tell_elsewhere(ledger, alert.id, lane, held, priority=alert.priority), len(held)
+
+
+def _told_before(ledger: Ledger, plan: Plan, channel: str) -> Iterator[NewDelivery]:
+    """Yield whom the incident's earlier alerts were for (a recall: whom they reached), the first one's first.
+
+    Later ones are read only where they went to others too; who comes twice is planned once.
+    """
+    sizes = [_size(ledger, alert_id, channel) for alert_id in plan.supersedes]
+    for alert_id, size in zip(plan.supersedes, sizes, strict=True):
+        if alert_id == plan.supersedes[0] or plan.reached_only or size != sizes[0]:
+            yield from ledger.recipients(alert_id, channel, reached_only=plan.reached_only)
+
+
+def _size(ledger: Ledger, alert_id: str, channel: str) -> int:
+    return next((tally.total for tally in ledger.tally(alert_id) if tally.channel == channel), 0)
 
 
 def _roster(house: House, plan: Plan) -> Roster | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,6 +32,7 @@ class Request:
     follows: bool = False  #: replaces the incident's earlier messages, for the people they were for
     practice: bool = False  #: send as an exercise, whatever the template says
     reached_only: bool = False  #: a follow-up for those the earlier message reached, not all it was for
+    delete_posts: bool = False  #: with ``reached_only``: wrong posts go once the correction is out
     joined: bool = False  #: a follow-up also for people who are on the list only since
     without: tuple[str, ...] = ()  #: channels to leave out, whoever would use them
     clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
@@ -101,9 +102,10 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         number=past.number,
         supersedes=past.supersedes,
         reached_only=request.reached_only,
+        delete_posts=request.delete_posts,
         joined=request.joined,
         clock=request.clock,
-        warnings=(*map(_left_out, request.without), *warnings_of(crowd, lanes)),
+        warnings=(*_notices(request), *warnings_of(crowd, lanes)),
     )
 
 
@@ -149,6 +151,12 @@ def _subject(template: Template, request: Request) -> Subject:
         lifetime=template.lifetime,
         confirm_word=values.get(place, "") or template.name,
     )
+
+
+def _notices(request: Request) -> Iterator[str]:
+    yield from map(_left_out, request.without)
+    if request.delete_posts:
+        yield "the wrong posts are DELETED once the correction stands beside them; the record keeps both"
 
 
 def _left_out(channel: str) -> str:

@@ -10,18 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alerting.broadcast.plan import Plan
 from alerting.clock import micros
 from alerting.errors import AlertingError
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
-from alerting.rendering.template import Template
-from alerting.service.house import House
 from alerting.service.incident import VERBS, Follow, Story, follow_up, story
-from alerting.service.planning import Past, make_plan
+
+# `alert status` tells what waits, and plans nothing: what planning needs is read when something is rendered.
+if TYPE_CHECKING:
+    from alerting.broadcast.plan import Plan
+    from alerting.rendering.template import Template
+    from alerting.service.house import House
 
 PREPARED: Final = "incident.prepared"
 #: How many of the newest alerts are looked at for one whose follow-ups do not wait yet.
@@ -60,6 +62,8 @@ def before_opening(house: House, plan: Plan, alert: Alert) -> tuple[Ready, ...]:
 
 
 def _ready(house: House, told: Story, follow: Follow, *, people: Mapping[str, int], at: datetime) -> Ready:
+    from alerting.service.planning import Past, make_plan
+
     verb, name = VERBS[follow], follow.value
     try:
         request = follow_up(house, told, follow)

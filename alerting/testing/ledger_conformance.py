@@ -177,6 +177,24 @@ class LedgerConformance(LedgerWork, LedgerAnswers, LedgerReceipts):
         assert record.cancelled_at == A_MOMENT
         assert cancel(ledger).stopped == 0
 
+    def test_one_address_is_withdrawn_where_it_waits_untried(self, ledger: Ledger) -> None:
+        """What left, what was tried, and everybody else stay as they are."""
+        batch = sent(ledger, 4, claim=slice(1, 3))
+        waits, tried, flies, other = batch.rows
+        settle(ledger, batch, deferred(tried))
+        with ledger.transaction():
+            done = [
+                ledger.withdraw(ID, SMS, row.address, reason="superseded", at=NOW)
+                for row in (waits, tried, flies)
+            ]
+            assert list(ledger.claim(batch, [waits.id, other.id], at=NOW)) == [other.id]
+        assert done == [1, 0, 0]
+        assert (count(ledger, SMS, State.CANCELLED), count(ledger, SMS, State.PENDING)) == (1, 1)
+        (row,) = ledger.deliveries(ID, address=waits.address)
+        assert (row.state, row.reason) == (State.CANCELLED, "superseded")
+        with pytest.raises(UnknownAlert), ledger.transaction():
+            ledger.withdraw(ID, "nowhere", waits.address, reason="superseded", at=NOW)
+
     def test_what_is_planned_after_a_cancel_never_leaves(self, ledger: Ledger) -> None:
         """It is on record, as cancelled."""
         cancel(ledger)

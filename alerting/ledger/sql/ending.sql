@@ -15,6 +15,10 @@ SET n_expired = n_expired + CASE WHEN ? = 'expired' THEN n_pending ELSE 0 END,
     state = CASE WHEN state = 'ready' AND n_sending + n_uncertain = 0 THEN 'done' ELSE state END
 WHERE alert = ? AND n_pending > 0
 
+-- name: withdraw --
+UPDATE delivery SET state = 'cancelled', changed_at = ?, reason = ?
+WHERE id = ? AND state = 'pending' AND told = 0
+
 -- name: forget_waiting --
 UPDATE trouble SET n = 0 WHERE alert = ? AND state = 'pending'
 

@@ -131,4 +131,4 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert WHERE incident = ? ORDER BY ref
 
 -- name: recipients_between --
-SELECT address, recipient, fallback, state FROM delivery WHERE id BETWEEN ? AND ? ORDER BY id
+SELECT address, recipient, fallback, state, maybe_twice FROM delivery WHERE id BETWEEN ? AND ? ORDER BY id

@@ -1,0 +1,84 @@
+"""What a recall came to: what providers took back, and how fast the correction was out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from alerting.cli.face import Face, emit, note, say
+from alerting.cli.words import plural, span
+
+if TYPE_CHECKING:
+    from alerting.ledger.base import LedgerReader
+    from alerting.ledger.rows import AlertRecord
+
+_LOOK_S: Final = 0.1
+
+
+def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool, json: bool) -> None:
+    """Wait until providers were asked, and say what they took back and how long the correction took."""
+    from alerting.service.incident import story
+
+    ledger = face.app.reader()
+    assert ledger is not None
+    last = story(ledger, incident).alerts[-1]
+    came = _outcome(face, ledger, last.alert.id) if wait else None
+    times = _times(face, ledger, last, decided_at)
+    if json:
+        emit(
+            "recalled", incident=incident, alert=last.alert.id, done=came is not None, **(came or {}), **times
+        )
+        return
+    for line in _lines(came, times):
+        say(line)
+
+
+def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, int] | None:
+    """Return the counts once they are on record; None when whoever takes back has ended before."""
+    from alerting.service.recall import outcome_of_recall
+
+    try:
+        while (came := outcome_of_recall(ledger, alert_id)) is None and face.app.lock().held_by():
+            time.sleep(_LOOK_S)
+    except KeyboardInterrupt:
+        note("\nProviders are still being asked; that goes on.")
+        return None
+    return came or outcome_of_recall(ledger, alert_id)
+
+
+def _times(
+    face: Face, ledger: LedgerReader, last: AlertRecord, decided_at: datetime
+) -> dict[str, float | None]:
+    """Return seconds from the decision: to the first corrected post, the first message, and 95 % of all."""
+    lead = (last.accepted_at - decided_at).total_seconds()
+    times = {tally.channel: tally.times for tally in ledger.tally(last.alert.id)}
+    wired = face.app.house().channels
+    public = {name for name in times if name in wired and wired[name].channel.capabilities.feeds}
+    firsts = {name: lead + found["first"] for name, found in times.items() if "first" in found}
+    most = [lead + found["95"] for found in times.values() if "95" in found]
+    return {
+        "first_post_s": min((at for name, at in firsts.items() if name in public), default=None),
+        "first_s": min(firsts.values(), default=None),
+        "most_s": max(most, default=None),
+    }
+
+
+def _lines(came: Mapping[str, int] | None, times: Mapping[str, float | None]) -> list[str]:
+    told = []
+    if came:
+        told.append(
+            f"Providers took back {plural(came['taken_back'], 'queued message')} of {came['asked']:,} asked"
+            f" about; {plural(came['spared'], 'correction')} could be spared;"
+            f" {plural(came['deleted'], 'post')} deleted."
+        )
+        if came["kept"]:
+            told.append(
+                f"{plural(came['kept'], 'post')} could not be deleted: see `alert status`, look at the page."
+            )
+    first = times["first_post_s"] if times["first_post_s"] is not None else times["first_s"]
+    if first is not None:
+        word = "corrected post" if times["first_post_s"] is not None else "correction"
+        told.append(f"From decision to first {word} {span(first)}, to 95 % {span(times['most_s'])}.")
+    return told

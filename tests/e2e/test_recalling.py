@@ -1,0 +1,109 @@
+"""A wrong alert recalled while half of it is out: stopped, taken back, corrected to those it reached."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from campus import rule, until
+
+from alerting.model.delivery import State
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+ON_X_AND_TEXTS = ("--channels", "x-campus,facebook-campus,sms-main")
+
+
+@pytest.fixture
+def campus(build):
+    """Texts leave slowly, and the provider queues what it has for longer than a test takes."""
+    made = build(people=30, sms={"rate_per_s": 8, "fallback": ""})
+    for name in ("update", "all-clear", "false-alarm", "sent-in-error"):
+        shutil.copy(TEMPLATES / f"{name}.md", made.home / "templates")
+    made.box.play(switches={"sent_after_s": 600, "delivered_after_s": 900})
+    return made
+
+
+def half_sent(campus):
+    alert = campus.send_and_leave(*ON_X_AND_TEXTS)
+    until(lambda: campus.box.counts()["texts"] >= 8, 20, "texts do not leave")
+    return alert
+
+
+def recall(campus, alert, *args):
+    done = campus("recall", alert, "--confirm", "sent-in-error", "--json", *args)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["kind"] == "recalled"
+    return lines[-1]
+
+
+def bodies(campus):
+    """Return by number the words of every text that was not taken back."""
+    words = {}
+    for text in campus.box.state("texts"):
+        if text["status"] != "canceled":
+            words.setdefault(text["to"], []).append("IGNORE" if "IGNORE" in text["body"] else "HAZARD")
+    return words
+
+
+def test_nobody_is_left_with_the_wrong_text_and_nobody_else_hears_of_it(campus):
+    wrong = half_sent(campus)
+    told = recall(campus, wrong)
+
+    sent = Counter(d.state for d in campus.deliveries(wrong) if d.channel == "sms-main")
+    assert sent[State.CANCELLED] >= 5, "what had not left was stopped"
+    assert told["taken_back"] == sent[State.UNDELIVERED] >= 5, "what the provider queued was taken back"
+    kept = bodies(campus)
+    assert all(words in (["HAZARD", "IGNORE"], ["IGNORE"]) for words in kept.values()), kept
+    assert (
+        len(kept)
+        == sum(sent[s] for s in (State.ACCEPTED, State.DELIVERED)) + told["taken_back"] - told["spared"]
+    )
+    assert told["first_post_s"] < told["most_s"]
+    campus.whole()
+    campus("audit", "verify", code=0)
+
+
+def test_posts_are_corrected_and_stay_unless_asked(campus):
+    wrong = half_sent(campus)
+    told = recall(campus, wrong)
+    posts = campus.box.state("posts")
+    assert [post for post in posts if post["deleted"]] == []
+    assert sum("IGNORE" in post["text"] for post in posts) == 3, (
+        "a reply, a post, and a comment under the old"
+    )
+    assert (told["deleted"], told["kept"]) == (0, 0)
+
+
+def test_posts_go_on_request_and_only_after_their_correction(campus):
+    wrong = half_sent(campus)
+    told = recall(campus, wrong, "--delete-posts")
+    posts = campus.box.state("posts")
+    gone = [post for post in posts if post["deleted"]]
+    assert {(post["provider"], "IGNORE" in post["text"]) for post in gone if not post["parent"]} == {
+        ("x", False),
+        ("graph", False),
+    }
+    assert told["deleted"] == 2
+    for provider, correction in (("x", "reply"), ("graph", "create")):
+        asked = [r["operation"] for r in campus.box.state("requests") if r["provider"] == provider]
+        assert asked.index("delete") > len(asked) - 1 - asked[::-1].index(correction)
+
+
+def test_a_post_without_its_correction_is_not_deleted(campus):
+    wrong = half_sent(campus)
+    campus.box.play(rule("x", {"kind": "status", "status": 402}), switches={"sent_after_s": 600})
+    campus.box.credentials(provider="x", dead="*")
+    told = recall(campus, wrong, "--delete-posts")
+    [post] = [p for p in campus.box.state("posts") if p["provider"] == "x"]
+    assert not post["deleted"]
+    assert (told["deleted"], told["kept"]) == (1, 1)
+
+
+def test_a_recalled_alert_cannot_be_recalled_again(campus):
+    wrong = half_sent(campus)
+    recall(campus, wrong)
+    before = campus.box.counts()["texts"]
+    done = campus("recall", wrong, "--confirm", "sent-in-error", code=2)
+    assert "this incident was closed at" in done.stderr
+    assert campus.box.counts()["texts"] == before
