@@ -46,14 +46,14 @@ def phone(number: int) -> str:
 
 
 def people(folder: Path, count: int, *, mail: bool = False) -> Path:
-    """Write a list of people with a phone, or with phone and mailbox."""
+    """Write a list of people with a phone, or with phone, mailbox and what else an export has."""
     path = folder / f"people-{count}-{mail}.csv"
     if not path.exists():
         with path.open("w", encoding="utf-8") as file:
-            file.write("id,phone,email\n" if mail else "phone\n")
+            file.write("id,name,phone,email,building,language\n" if mail else "phone\n")
             for n in range(count):
-                row = f"{n},{phone(n)},person{n}@example.edu\n" if mail else f"{phone(n)}\n"
-                file.write(row)
+                more = f"{n},Person {n},{phone(n)},person{n}@example.edu,Building {n % 90},en\n"
+                file.write(more if mail else f"{phone(n)}\n")
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import signal
@@ -56,9 +57,10 @@ class Lab:
         self._client, self._server = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
         self._environ = {**os.environ, "BENCH_TOKEN": "t" * 32, "PYTHONHASHSEED": "0"}
         self._environ["PYTHONPATH"] = str(Path(__file__).parents[1])
-        # An installed program has its bytecode, and so have the peers' libraries here: ours is kept as well.
-        self._environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+        # An installed program has its bytecode, and so have the peers' libraries here: ours is made as well.
         self._environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        for name in ("alerting", "benchmarks"):
+            compileall.compile_dir(Path(__file__).parents[1] / name, quiet=2)
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
             self._environ.pop(name, None)
 

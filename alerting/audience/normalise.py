@@ -119,13 +119,19 @@ def phone(text: str, region: str) -> Address:
     Raises:
         Malformed: it is not a number that can exist.
     """
+    value = plain_phone(text, region)
+    return Address(AddressKind.PHONE, value) if value else _phone_elsewhere(text, region)
+
+
+def plain_phone(text: str, region: str) -> str:
+    """Return a number in E.164, where it is written as everybody in North America does; else nothing."""
     match = _NANP.fullmatch(text)
     if match is not None:
         prefix, area, exchange, line = match.groups()
         dialled = prefix is not None and "+" in prefix
         if area in AREAS and (dialled or region in _NANP_HOME):
-            return Address(AddressKind.PHONE, f"+1{area}{exchange}{line}")
-    return _phone_elsewhere(text, region)
+            return f"+1{area}{exchange}{line}"
+    return ""
 
 
 def _phone_elsewhere(text: str, region: str) -> Address:
@@ -164,18 +170,24 @@ def email(text: str) -> Address:
         Malformed: it is not a mailbox, or holds anything besides one.
     """
     trimmed = text.strip(_BLANK)
-    if len(trimmed) > _MAIL_MOST:
-        raise Malformed(Flaw.MAIL_TOO_LONG)
-    match = _MAILBOX.fullmatch(trimmed)
+    value = plain_email(trimmed)
+    return Address(AddressKind.EMAIL, value) if value else _email_elsewhere(trimmed)
+
+
+def plain_email(text: str) -> str:
+    """Return a mailbox that needs no more than a look, its domain in lower case; else nothing."""
+    match = _MAILBOX.fullmatch(text) if len(text) <= _MAIL_MOST else None
     if match is not None:
         local, domain, top = match.groups()
         plain = "--" not in domain and top.lower() not in _SPECIAL
         if plain and len(local) <= _LOCAL_MOST and local.lower() not in _ROLES:
-            return Address(AddressKind.EMAIL, f"{local}@{domain.lower()}")
-    return _email_elsewhere(trimmed)
+            return f"{local}@{domain.lower()}"
+    return ""
 
 
 def _email_elsewhere(text: str) -> Address:
+    if len(text) > _MAIL_MOST:
+        raise Malformed(Flaw.MAIL_TOO_LONG)
     _refuse_traps(text, _EMAIL_TRAPS)
     import email_validator as library
 

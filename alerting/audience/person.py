@@ -16,7 +16,8 @@ from alerting.model.audience import Address, Recipient
 _NOTHING: Final = frozenset({"-", "--", "n/a", "na", "none", "null", "nil", "unknown", "?"})
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _BETWEEN_GROUPS: Final = re.compile(r"[;,|\n]")
-_ID_MOST: Final = 200  # characters of the campus's own id that are kept
+#: Characters of the campus's own id that are kept.
+ID_MOST: Final = 200
 
 
 class PersonReader:
@@ -55,7 +56,7 @@ class PersonReader:
         if addresses:
             yield Recipient(
                 addresses=tuple(addresses),
-                id=_text(_cell(cells, columns.id))[:_ID_MOST],
+                id=text_of(_cell(cells, columns.id))[:ID_MOST],
                 language=_language(_cell(cells, columns.language)),
                 groups=groups,
                 line=line,
@@ -92,7 +93,7 @@ def _cell(cells: list[str], at: int | None) -> str:
 
 
 def _split(cell: str) -> Iterator[str]:
-    return (name for part in _BETWEEN_GROUPS.split(cell) if (name := _text(part)))
+    return (name for part in _BETWEEN_GROUPS.split(cell) if (name := text_of(part)))
 
 
 def _language(cell: str) -> str:
@@ -102,7 +103,7 @@ def _language(cell: str) -> str:
     return word if _LANGUAGE.fullmatch(word) else ""
 
 
-def _text(cell: str) -> str:
+def text_of(cell: str) -> str:
     """Return a cell on one line; bytes that are not UTF-8 are read as Windows writes them."""
     if not cell:
         return ""

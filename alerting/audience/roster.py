@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from alerting.audience.source import AudienceSource, Refused
+from alerting.audience.clean import Clean, rows_of
+from alerting.audience.clean import Entry as Entered
+from alerting.audience.source import AudienceSource, QuickSource, Refused
 from alerting.errors import AudienceProblem, Problem
 from alerting.keys import text_digest
 from alerting.model.audience import AddressKind, Recipient
@@ -162,16 +164,20 @@ def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
 def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
     recipients = refused = offered = 0
     examples: list[str] = []
-    rows: list[tuple[str, str, str, str]] = []
-    for found in source.read():
-        if isinstance(found, Refused):
+    rows: list[Entered] = []
+    for found in source.quick() if isinstance(source, QuickSource) else source.read():
+        if isinstance(found, Clean):
+            recipients += found.people
+            offered += len(found.entries)
+            rows += found.entries
+        elif isinstance(found, Refused):
             refused += 1
             if len(examples) < _EXAMPLES:
                 examples.append(str(found.problem(source.name)))
-            continue
-        recipients += 1
-        offered += len(found.addresses)
-        rows.extend(_rows(found))
+        else:
+            recipients += 1
+            offered += len(found.addresses)
+            rows += _rows(found)
         if len(rows) >= _CHUNK:
             _write(db, rows)
     _write(db, rows)
@@ -185,19 +191,12 @@ def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
     )
 
 
-def _rows(person: Recipient) -> Iterator[tuple[str, str, str, str]]:
+def _rows(person: Recipient) -> Sequence[Entered]:
     name = person.id or (f"line {person.line}" if person.line else "")
-    if len(person.addresses) == 1:
-        [address] = person.addresses
-        yield _WORDS[address.kind], address.value, name, ""
-        return
-    told = [(_WORDS[address.kind], address.value) for address in person.addresses]
-    for place, (kind, value) in enumerate(told):
-        mates = "\n".join([f"{word}:{mate}" for other, (word, mate) in enumerate(told) if other != place])
-        yield kind, value, name, mates
+    return rows_of(name, [(_WORDS[address.kind], address.value) for address in person.addresses])
 
 
-def _write(db: sqlite3.Connection, rows: list[tuple[str, str, str, str]]) -> None:
+def _write(db: sqlite3.Connection, rows: list[Entered]) -> None:
     db.executemany("INSERT OR IGNORE INTO entry (kind, address, recipient, mates) VALUES (?, ?, ?, ?)", rows)
     rows.clear()
 

@@ -31,14 +31,18 @@ class _Overlong(Exception):
     """A line, or a row, beyond every bound."""
 
 
-class _Lines:
-    """Physical lines that can be given back, counted."""
+class Lines:
+    """Physical lines that can be given back, counted.
 
-    def __init__(self, file: TextIO, *, first: str, number: int) -> None:
+    ``file`` is open with ``newline=""``; ``first`` is a line already taken from it, and ``before`` how
+    many lines stand above that one.
+    """
+
+    def __init__(self, file: TextIO, *, first: str = "", before: int = 0) -> None:
         self._file = file
         self._again = deque([first] if first else [])
         self._row: list[str] = []
-        self.number = number
+        self.number = before
         self.ended = False
 
     def __iter__(self) -> Iterator[str]:
@@ -58,6 +62,18 @@ class _Lines:
         self._row.append(line)
         return line
 
+    def take(self) -> str:
+        """Return the next line outside of any row, empty at the end."""
+        line = self._again.popleft() if self._again else self._file.readline(LINE_MOST)
+        if line:
+            self.number += 1
+        return line
+
+    def give_back(self, line: str) -> None:
+        """Let a line just taken be the next one again."""
+        self.number -= 1
+        self._again.appendleft(line)
+
     def _skip_rest(self, line: str) -> None:
         while line and not line.endswith(("\n", "\r")):
             line = self._file.readline(LINE_MOST)
@@ -68,6 +84,7 @@ class _Lines:
         return self._row
 
     def begin_row(self) -> None:
+        """Forget the lines of the row before."""
         self._row.clear()
 
     def keep_first(self) -> None:
@@ -78,15 +95,11 @@ class _Lines:
         self.ended = False
 
 
-def rows(
-    file: TextIO, *, delimiter: str, first: str = "", before: int = 0
-) -> Iterator[tuple[int, list[str]] | Damage]:
+def rows(lines: Lines, *, delimiter: str) -> Iterator[tuple[int, list[str]] | Damage]:
     """Stream (line a row starts on, its cells), or the damage met there. Blank lines are left out.
 
-    ``file`` is open with ``newline=""``; ``first`` is a line already taken from it, and ``before`` how
-    many lines stand above that one.
+    Between two rows the next line may be taken away.
     """
-    lines = _Lines(file, first=first, number=before)
     reader = csv.reader(lines, delimiter=delimiter)
     while True:
         start = lines.number + 1

@@ -19,7 +19,13 @@ _BATCH: Final = 500
 def willing(
     rows: Iterable[NewDelivery], stopped: frozenset[str], held: list[NewDelivery]
 ) -> Iterator[NewDelivery]:
-    """Yield the rows of those who did not say stop; the others are added to ``held``."""
+    """Return the rows of those who did not say stop; the others are added to ``held`` as it is read."""
+    return _willing(rows, stopped, held) if stopped else iter(rows)
+
+
+def _willing(
+    rows: Iterable[NewDelivery], stopped: frozenset[str], held: list[NewDelivery]
+) -> Iterator[NewDelivery]:
     for row in rows:
         if row.address in stopped:
             held.append(row)
