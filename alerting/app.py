@@ -69,6 +69,11 @@ class App(Archive):
         self._place: tuple[str, tuple[str, int]] | None = None
         self._house: House | None = None
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment this program was started in."""
+        return self._environ
+
     def whole(self) -> App:
         """Return this program with its credentials, or raise ConfigProblem: a view must not send."""
         if self.credentials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
@@ -37,6 +38,9 @@ EVENTS: Final = {
     "drill.rehearsed": "a process was started for the rehearsals that are due",
     "rehearsal.failed": "that process could not be started, or ended with an error or a miss",
     "drill.left": "a process with drill credentials only made way for a real alert",
+    "notice.opened": "people on call are told about this system itself; the kind, and to how many",
+    "notice.unheard": "there is nobody the roster could tell",
+    "notice.failed": "notices could not be looked after; it is tried again",
     "ledger.failed": "the ledger cannot be written",
 }
 
@@ -107,6 +111,18 @@ class LazyLog:
         self._kept.append((level, event, {"at": at, **fields}))
         if self._log is not None:
             self.flush()
+
+
+class HeardLog(LazyLog):
+    """A log that somebody listens to as well; ``hear`` is called with every event, and must be quick."""
+
+    def __init__(self, path: str, *, hear: Callable[[str, Mapping[str, object]], None]) -> None:
+        super().__init__(path)
+        self._hear = hear
+
+    def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
+        super()._tell(level, event, fields)
+        self._hear(event, fields)
 
 
 def _structlog(path: str) -> Log:

@@ -24,6 +24,7 @@ ASKABLE: Final = frozenset(
         "alert.resumed",
         "audit.checkpoint",
         "audit.sealed",
+        "notice.acked",
         "operator.token_made",
         "people.exported",
         "people.looked_at",

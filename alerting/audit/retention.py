@@ -89,7 +89,7 @@ def forgettable(app: App, *, days: int) -> Retention:
 
 
 def _old(ledger: LedgerReader, before: datetime) -> Iterator[str]:
-    for record in reversed(ledger.alerts(limit=_ALL)):
+    for record in reversed([*ledger.alerts(limit=_ALL), *ledger.notices(limit=_ALL)]):
         settled = record.settled_at
         if settled is None or settled >= before:
             continue

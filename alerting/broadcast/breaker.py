@@ -61,6 +61,11 @@ class Breaker:
         if self.down:
             self._close()
 
+    def hasten(self, now: float) -> None:
+        """Let the next trial go at once: something more urgent waits than what failed so far."""
+        if self._trial_at is not None:
+            self._trial_at = min(self._trial_at, now)
+
     def _close(self) -> None:
         self._failures = self._trials = 0
         self._trial_at = self._refused_at = self.opened_at = self.reason = None

@@ -211,13 +211,15 @@ class Lane:
             facts = Facts(
                 alert_id=alert.id,
                 content=lane.content,
-                life=retry.Life(expires_at=micros(alert.expires_at), live=alert.live),
+                life=retry.Life(expires_at=micros(alert.expires_at), live=alert.in_earnest),
                 expires_at=alert.expires_at,
                 fallback=lane.fallback,
             )
             self._facts = {**self._facts, alert.id: facts}
             if alert.id not in self._given_up:
                 self._breaker.renew()
+            if all(hold.batch.priority < leased.batch.priority for hold in self._holds):
+                self._breaker.hasten(self._clock.monotonic())
         hold = Hold.of(leased.batch, facts, quarantine=self._quarantine, threads=leased.threads)
         self._holds.append(hold)
         self._holds.sort(key=lambda hold: (-hold.batch.priority, hold.batch.id))

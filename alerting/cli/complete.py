@@ -183,6 +183,19 @@ def alerts(setting: _Setting) -> Iterable[tuple[str, str]]:
 
 
 @_offered
+def notices(setting: _Setting) -> Iterable[tuple[str, str]]:
+    """Offer the newest notices to the people on call."""
+    from alerting.clock import SystemClock
+    from alerting.ledger.sqlite import SqliteLedger
+
+    ledger = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock())
+    try:
+        return [(record.alert.id, record.alert.title) for record in ledger.notices(limit=_ALERTS)]
+    finally:
+        ledger.close()
+
+
+@_offered
 def variables(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer what the template asks for: ``name=``, with each choice or place where those are known."""
     for variable in setting.template.variables.values():

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "cancel": Entry("status", "Stop what has not left yet."),
     "resume": Entry("status", "Go on with what was interrupted."),
     "serve": Entry("serve", "Take in receipts and replies; send for the other commands."),
+    "ack": Entry("ack", "Answer a notice to the people on call."),
     "receipts": Entry("receipts", "Read bounces from mail; list who replied STOP."),
     "export": Entry("export", "Write the whole record of an alert."),
     "report": Entry("report", "Write the report of an alert: one page, or JSON."),

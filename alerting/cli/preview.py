@@ -16,7 +16,7 @@ _LONGEST: Final = 24  # lines of a long text shown; the rest is counted
 
 def banner(plan: Plan) -> str:
     """Return the first line: what kind of thing this is, and what it is about."""
-    word = {Status.ACTUAL: "LIVE", Status.EXERCISE: "DRILL", Status.TEST: "TEST"}[plan.subject.status]
+    word = {Status.ACTUAL: "LIVE", Status.EXERCISE: "DRILL"}.get(plan.subject.status, "TEST")
     place = plan.subject.confirm_word if plan.subject.confirm_word != plan.subject.template else ""
     number = f"  (#{plan.number} of incident {plan.incident})" if plan.incident else ""
     return f"{word}  {plan.subject.title}{', ' + place if place else ''}{number}"

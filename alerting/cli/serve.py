@@ -18,6 +18,7 @@ from alerting.errors import LedgerBusy
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.ledger.writer import GroupWriter
+    from alerting.oncall.signals import Signals
     from alerting.runner import Runner
     from alerting.web.serving import Served
 
@@ -33,6 +34,7 @@ def serve(
     """Run the schedule, take in receipts and replies, and send. Other commands hand over to it."""
     face: Face = ctx.obj
     app = face.everything
+    signals = _listening(app)
     reach = app.config.callbacks
     calls = [f"{app.callback_url}{path}" for path in _paths(app)] if reach else []
     if json:
@@ -47,7 +49,7 @@ def serve(
     if app.config.monitor and not json:
         host, port = app.config.monitor
         say(f"Monitors look at http://{host}:{port}/metrics, /livez and /readyz")
-    _until_stopped(app, (reach.host, reach.port) if reach else None)
+    _until_stopped(app, signals, (reach.host, reach.port) if reach else None)
     if not json:
         say("Stopped. Nothing that was acknowledged is lost.")
 
@@ -61,16 +63,29 @@ def _paths(app: App) -> list[str]:
     return paths
 
 
-def _until_stopped(app: App, listen: tuple[str, int] | None) -> None:
+def _listening(app: App) -> Signals:
+    """Let what the lanes tell the log be heard by who looks after notices."""
+    from alerting.oncall.signals import Signals
+    from alerting.telemetry import HeardLog
+
+    signals = Signals(monotonic=app.clock.monotonic)
+    app.log = HeardLog(str(app.state / "engine.log"), hear=signals.hear)
+    return signals
+
+
+def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -> None:
     """Run; while a command is still sending by itself, wait for it to end and then take over."""
     from alerting.runner import Runner
 
     @asynccontextmanager
     async def beside(writer: GroupWriter) -> AsyncIterator[None]:
+        from alerting.callout import Callout, calling_out
         from alerting.scheduler import scheduling
 
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(scheduling(app, writer))
+            callout = Callout(app=app, writer=writer, signals=signals)
+            await stack.enter_async_context(calling_out(callout))
             served = _served(app, writer)
             if app.config.monitor:
                 await stack.enter_async_context(_monitored(app, writer, runner, served))

@@ -46,7 +46,11 @@ class LedgerReader(Protocol):
         ...
 
     def alerts(self, *, limit: int = 20) -> Sequence[AlertRecord]:
-        """Return the newest alerts, newest first."""
+        """Return the newest alerts, newest first; notices to the people on call are none."""
+        ...
+
+    def notices(self, *, limit: int = 20) -> Sequence[AlertRecord]:
+        """Return the newest notices to the people on call, newest first."""
         ...
 
     def alert_of_run(self, run_key: str) -> str | None:
@@ -79,8 +83,8 @@ class LedgerReader(Protocol):
         """Stream every attempt in order."""
         ...
 
-    def audit(self, subject: str = "") -> Iterator[AuditRow]:
-        """Stream audit rows in order, of one subject or all."""
+    def audit(self, subject: str = "", *, after: int = 0) -> Iterator[AuditRow]:
+        """Stream audit rows in order, of one subject or all, after the row of a number."""
         ...
 
     def threads(self, batch: int) -> Mapping[str, tuple[str, ...]]:

@@ -55,6 +55,10 @@ class Reading:
         """Return the newest alerts, newest first."""
         return [self._record(row) for row in self._db.all("alerts", (limit,))]
 
+    def notices(self, *, limit: int = 20) -> Sequence[AlertRecord]:
+        """Return the newest notices to the people on call, newest first."""
+        return [self._record(row) for row in self._db.all("notices", (limit,))]
+
     def _record(self, row: tuple[Any, ...]) -> AlertRecord:
         ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason = row
         lanes = (
@@ -137,9 +141,9 @@ class Reading:
             for delivery, *rest in self._db.all("attempts_between", span(batch)):
                 yield AttemptRow(delivery, channel, *rest)
 
-    def audit(self, subject: str = "") -> Iterator[AuditRow]:
-        """Stream audit rows in order, of one subject or all."""
-        last = 0
+    def audit(self, subject: str = "", *, after: int = 0) -> Iterator[AuditRow]:
+        """Stream audit rows in order, of one subject or all, after the row of a number."""
+        last = after
         while True:
             page = (
                 self._db.all("audit_of", (subject, last, _PAGE))

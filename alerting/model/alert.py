@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from alerting.keys import is_live
+from alerting.keys import is_live, is_notice
 
 
 class Status(StrEnum):
@@ -19,6 +19,7 @@ class Status(StrEnum):
     ACTUAL = "actual"  #: real; act on it
     EXERCISE = "exercise"  #: a drill
     TEST = "test"  #: a technical test
+    SYSTEM = "system"  #: about this program itself, for the people on call; never for a campus
 
 
 class MsgType(StrEnum):
@@ -158,3 +159,8 @@ class Alert:
     def live(self) -> bool:
         """Whether real people act on it; decided by the id, so it cannot be edited away."""
         return is_live(self.id)
+
+    @property
+    def in_earnest(self) -> bool:
+        """Whether it goes by the channels for real messages: a live alert, or a notice."""
+        return self.live or is_notice(self.id)

@@ -74,6 +74,8 @@ def _headline(sheet: Sheet) -> str:
     alert = sheet.record.alert
     if alert.live:
         return "Live alert"
+    if alert.status is Status.SYSTEM:
+        return "Notice to the people on call: not an alert"
     return (
         "Exercise: not a real emergency" if alert.status is Status.EXERCISE else "Test: not a real emergency"
     )

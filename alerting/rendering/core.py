@@ -8,7 +8,7 @@ from typing import Final
 from alerting.model.alert import Status
 
 #: The word a drill or a test begins and ends with.
-WALL: Final = {Status.EXERCISE: "DRILL", Status.TEST: "TEST"}
+WALL: Final = {Status.EXERCISE: "DRILL", Status.TEST: "TEST", Status.SYSTEM: "NOTICE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

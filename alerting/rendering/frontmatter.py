@@ -139,12 +139,12 @@ def _yes_no(node: Node, key: str, reader: Reader) -> bool | None:
     return _YES_NO.get(value)
 
 
-def _one_of(enum: type[StrEnum]) -> Callable[[Node, str, Reader], StrEnum | None]:
+def _one_of(enum: type[StrEnum], *, without: str = "") -> Callable[[Node, str, Reader], StrEnum | None]:
     """Return a reader of one word of an enumeration."""
 
     def read(node: Node, key: str, reader: Reader) -> StrEnum | None:
         value = (_text(node, key, reader) or "").lower().replace("-", "_").replace(" ", "_")
-        known = [str(member) for member in enum]
+        known = [str(member) for member in enum if member != without]
         if value not in known:
             _wrong(reader, node, key, f'unknown word "{value}"', suggestion(value, known))
             return None
@@ -229,7 +229,7 @@ _KEYS: Final[Mapping[str, Callable[[Any, str, Reader], Any]]] = {
     "severity": _one_of(Severity),
     "urgency": _one_of(Urgency),
     "certainty": _one_of(Certainty),
-    "status": _one_of(Status),
+    "status": _one_of(Status, without=Status.SYSTEM),
     "msg_type": _one_of(MsgType),
     "response_type": _one_of(ResponseType),
     "hazard": _text,

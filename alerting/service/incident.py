@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from alerting.clock import instant, micros
 from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
+from alerting.keys import is_notice
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert, MsgType
@@ -82,6 +83,9 @@ def story(ledger: LedgerReader, incident: str) -> Story:
     record = ledger.alert(incident)
     name = record.alert.incident if record else incident
     alerts = tuple(ledger.alerts_of(name))
+    if alerts and is_notice(name):
+        what = "this is a notice to the people on call, not an alert"
+        raise UnknownAlert(Problem(where=name, what=what, fix=f"`alert ack {name}` answers it"))
     if not alerts:
         what = f"there is no incident {incident}"
         raise UnknownAlert(Problem(where="", what=what, fix="`alert status` lists them"))

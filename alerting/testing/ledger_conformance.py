@@ -101,6 +101,14 @@ class LedgerConformance(LedgerWork, LedgerAnswers, LedgerReceipts):
         assert [r.alert.id for r in ledger.alerts(limit=1)] == ["D-000001"]
         assert ledger.alert("L-NONE00") is None
 
+    def test_a_notice_is_in_no_list_of_alerts(self, ledger: Ledger) -> None:
+        """Notices to the people on call are asked for by themselves, and sent like anything else."""
+        opened(ledger, alert=an_alert(id="N-000001"))
+        assert [r.alert.id for r in ledger.alerts()] == [ID]
+        assert [r.alert.id for r in ledger.notices()] == ["N-000001"]
+        last = [act.seq for act in ledger.audit()][-1]
+        assert [act.subject for act in ledger.audit(after=last - 1)] == ["N-000001"]
+
     def test_a_run_key_opens_one_alert(self, ledger: Ledger) -> None:
         """A repeated command finds what it opened; it cannot open it again."""
         key = an_alert().run_key

@@ -107,3 +107,18 @@ def test_a_new_alert_gets_a_trial_of_its_own():
     breaker.tell(REFUSED, 12.0)
     breaker.renew()
     assert not breaker.open
+
+
+def test_something_more_urgent_does_not_wait_for_the_trial_of_what_failed_before_it():
+    breaker, now = Breaker(), 100.0
+    for _ in range(8):
+        breaker.tell(DEAD, now)
+        now += breaker.trial_in(now)
+    breaker.tell(DEAD, now)
+    assert breaker.trial_in(now) > 1
+    breaker.hasten(now)
+    assert breaker.trial_in(now) == 0
+    assert breaker.open
+    healthy = Breaker()
+    healthy.hasten(now)
+    assert not healthy.open

@@ -122,11 +122,11 @@ class PostgresLedger(Receiving, Drilling):
         canonical(body)  # what cannot be written is refused here, to whoever says it
         self._acts.append(_Act(action, subject, body, actor, at, self._clock.monotonic()))
 
-    def audit(self, subject: str = "") -> Iterator[AuditRow]:
-        """Stream audit rows in order, of one subject or all; this transaction's own too."""
+    def audit(self, subject: str = "", *, after: int = 0) -> Iterator[AuditRow]:
+        """Stream audit rows in order, of one subject or all, after a number; this transaction's own too."""
         if self._acts:
             self._write_acts()
-        return super().audit(subject)
+        return super().audit(subject, after=after)
 
     def _write_acts(self) -> None:
         acts, self._acts = self._acts, []

@@ -4,7 +4,12 @@
 SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert WHERE id = ?
 
 -- name: alerts --
-SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert ORDER BY ref DESC LIMIT ?
+SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason
+FROM alert WHERE substr(id, 1, 2) <> 'N-' ORDER BY ref DESC LIMIT ?
+
+-- name: notices --
+SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason
+FROM alert WHERE substr(id, 1, 2) = 'N-' ORDER BY ref DESC LIMIT ?
 
 -- name: lanes --
 SELECT channel.name, lane.kind, lane.content, lane.fallback
