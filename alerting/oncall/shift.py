@@ -59,10 +59,9 @@ class Shift:
                 yield planned
 
     def _of_rule(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        if not self.rule:
-            yield self.starts
-            return
-        if self.starts > last:
+        # The first one happens whether or not it fits the rule.  RFC 5545 section 3.8.5.3
+        yield self.starts
+        if not self.rule or self.starts > last:
             return
         from dateutil.rrule import rrulestr
 
