@@ -106,6 +106,7 @@ class Lane:
         self._look = True
         self._next_look = self._next_renewal = 0.0
         self._due: int | None = None
+        self._known: int | None = None  #: the ledger may have more, of this priority at most
         self._flow = Flow()
 
     @property
@@ -129,7 +130,7 @@ class Lane:
         try:
             while not (stop.is_set() and not self._out):
                 await self._step(stopping=stop.is_set())
-                if not (forever or self._holds or self._due is not None or self._look):
+                if not (forever or self._holds or self._work_known):
                     break
         finally:
             await self._senders.aclose()
@@ -194,6 +195,7 @@ class Lane:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
         if turn.look:
             self._due = answer.next_due
+            self._known = answer.leased.batch.priority if answer.leased else None
         if answer.leased:
             self._take_up(answer.leased)
         for hold, ids in turn.handed.items():
@@ -223,7 +225,6 @@ class Lane:
         hold = Hold.of(leased.batch, facts, quarantine=self._quarantine, threads=leased.threads)
         self._holds.append(hold)
         self._holds.sort(key=lambda hold: (-hold.batch.priority, hold.batch.id))
-        self._look = True
 
     # -- what goes next ---------------------------------------------------------------------------
 
@@ -257,12 +258,25 @@ class Lane:
                     claims.setdefault(hold, []).append(item)
         return claims
 
+    @property
+    def _work_known(self) -> bool:
+        return self._look or self._due is not None or self._known is not None
+
     def _thirsty(self, mono: float) -> bool:
-        """Whether to look for another batch: little left in hand, or time to look again."""
-        if sum(len(hold.fresh) for hold in self._holds) >= self._window.limit + _AHEAD:
+        """Whether to look for another batch: there is one, or time to look again, and little left in hand.
+
+        A lane that took more than it needs would keep it from other workers, and from its own memory.
+        """
+        if not self._short_of(self._known or 0):
             return False
         now = micros(self._clock.now())
-        return mono >= self._next_look or (self._due is not None and self._due <= now)
+        known = self._known is not None or (self._due is not None and self._due <= now)
+        return known or mono >= self._next_look
+
+    def _short_of(self, priority: int) -> bool:
+        """Whether little is in hand that is at least so urgent."""
+        fresh = (len(hold.fresh) for hold in self._holds if hold.batch.priority >= priority)
+        return sum(fresh) < self._window.limit + _AHEAD
 
     async def _rest(self) -> None:
         """Wait until an outcome comes, somebody nudges, or something falls due."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -88,7 +88,8 @@ class Hold:
         cls, batch: Batch, facts: Facts, *, quarantine: int, threads: Mapping[str, tuple[str, ...]]
     ) -> Hold:
         """Take up a batch; uncertain rows wait until the provider can be asked (microseconds)."""
-        hold = cls(batch=batch, facts=facts, threads=threads)
+        # Its rows live on as items, which go as they end; a batch with one straggler keeps no others.
+        hold = cls(batch=replace(batch, rows=()), facts=facts, threads=threads)
         for row in batch.rows:
             item = Item(row=row, hold=hold)
             if row.state is State.UNCERTAIN:

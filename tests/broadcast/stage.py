@@ -1,7 +1,9 @@
 """A stage for lanes: a real ledger on disk, the real engine, and channels that do as they are told."""
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import timedelta
@@ -97,7 +99,9 @@ class Stage:
         self.rules = rules or Rules(poll=0.05)
         self.alert = None
 
-    def open(self, count=1, *, life=60.0, live=True, fallback="", lanes=None, batch=500, **alert):
+    def open(
+        self, count=1, *, life=60.0, live=True, fallback="", lanes=None, batch=500, priority=50, **alert
+    ):
         """Open an alert to ``count`` people on the first channel (or on ``lanes``)."""
         now = self.clock.now()
         name = alert.pop("id", "L-7K2QXD" if live else "D-7K2QXD")
@@ -109,7 +113,7 @@ class Stage:
             ledger.open_alert(an_opening(*made, alert=self.alert), at=micros(now))
             for start in range(0, count, batch):
                 rows = some_deliveries(min(batch, count - start), start)
-                ledger.add_batch(self.alert.id, names[0], rows, priority=50)
+                ledger.add_batch(self.alert.id, names[0], rows, priority=priority)
             ledger.planned(self.alert.id, recipients=count, notes={})
 
         self.writer.submit(change).result(10)
@@ -129,6 +133,12 @@ class Stage:
     async def play(self, *, stop=None, owner="embedded"):
         async with asyncio.timeout(20):
             await self.engine(owner).run(stop=stop or asyncio.Event())
+
+    def leased(self):
+        """How many batches are in somebody's hands."""
+        with contextlib.closing(sqlite3.connect(self.path)) as file:
+            [(count,)] = file.execute("SELECT count(*) FROM batch WHERE state = 'leased'").fetchall()
+        return count
 
     def reader(self):
         return SqliteLedger.open(self.path, write=False, clock=self.clock)

@@ -9,6 +9,7 @@ from stage import Scripted, Searchable, only, rules
 from alerting.broadcast.retry import Policy
 from alerting.channels.base import Absent, CannotTell
 from alerting.errors import LedgerUnavailable
+from alerting.keys import delivery_key
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
 
 
@@ -324,6 +325,23 @@ async def test_an_attempt_cut_by_a_crash_is_looked_up_not_repeated(stage):
     assert set(channel.has.values()) == {1}
 
 
+async def test_a_lane_takes_no_more_than_it_sends_in_the_next_moments(stage):
+    """What it took it keeps from other workers, and in its own memory, whatever the size of the audience."""
+    channel = Scripted("sms", in_flight=5, rate_per_s=100)
+    play = stage(channel)
+    play.open(5_000)
+    stop = asyncio.Event()
+    running = asyncio.create_task(play.play(stop=stop))
+    taken = []
+    for _ in range(5):
+        await asyncio.sleep(0.1)
+        taken.append(play.leased())
+    stop.set()
+    await running
+    assert max(taken) == 1
+    assert channel.calls
+
+
 async def test_being_told_to_stop_finishes_open_calls_and_keeps_the_rest(stage):
     channel = Scripted("sms", in_flight=5)
     channel.delay = 0.05
@@ -403,10 +421,30 @@ async def test_the_most_urgent_alert_goes_first(stage):
 
     play.writer.submit(urgent).result(5)
     await play.play()
-    from alerting.keys import delivery_key
 
     keys = {delivery_key("L-BBBBBB", "sms", str(e.address)) for e in channel.envelopes[:3]}
     assert {e.key for e in channel.envelopes[:3]} == keys
+
+
+async def test_a_correction_that_comes_later_overtakes_all_that_waits(stage):
+    """However much of the older alert is in hand, and however many batches the newer one has."""
+    channel = Scripted("sms", in_flight=5, rate_per_s=2_000)
+    play = stage(channel)
+    play.open(3_000, id="L-AAAAAA")
+    engine, stop = play.engine(), asyncio.Event()
+    running = asyncio.create_task(engine.run(stop=stop))
+    await asyncio.sleep(0.3)
+    play.open(900, id="L-BBBBBB", priority=80, batch=100)
+    engine.look("sms")
+    async with asyncio.timeout(20):
+        await running
+
+    newer = {delivery_key("L-BBBBBB", "sms", str(e.address)) for e in channel.envelopes}
+    places = [place for place, e in enumerate(channel.envelopes) if e.key in newer]
+    assert len(places) == 900
+    between = places[-1] - places[0] + 1 - len(places)
+    assert between <= 100, "older messages went out among the newer"
+    assert places[0] < 1_500
 
 
 async def test_an_error_of_this_program_restarts_the_lane_and_loses_nothing(stage):

@@ -104,7 +104,7 @@ def test_an_attempt_is_on_record_before_it_is_made(ledger):
 def test_only_what_was_claimed_is_sent(ledger):
     with ledger.transaction():
         batch = lease(ledger, "sender")
-        hold = Hold.of(batch, None, quarantine=0)
+        hold = Hold.of(batch, None, quarantine=0, threads={})
         ledger.cancel(ALERT.id, actor=an_actor(), at=A_MOMENT_US)
         items = list(hold.take(1, now=A_MOMENT_US))
         turn = Turn(channel="sms-main", owner="sender", now=A_MOMENT_US, lease_until=A_MOMENT_US)
