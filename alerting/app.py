@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from alerting.archive import Archive
 from alerting.clock import Clock
 from alerting.config.kept import load_kept
-from alerting.errors import NotAllowed, UnknownAlert
+from alerting.errors import ConfigProblem, NotAllowed, UnknownAlert
 from alerting.telemetry import LazyLog, Log
 
 # The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
 if TYPE_CHECKING:
+    from alerting.archive import Reader
     from alerting.audience.roster import Roster
     from alerting.audit.acts import Act
     from alerting.audit.keeper import Keeper
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from alerting.channels.base import Channel, Surroundings
     from alerting.config import Config
     from alerting.ledger.base import LedgerReader
+    from alerting.ledger.postgres.place import Place
     from alerting.ledger.rows import Actor
-    from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
     from alerting.service.house import House, Wired
     from alerting.service.planning import Past, Request
+
+#: How long a sender on PostgreSQL may be silent before another host takes its batches over, in seconds.
+_SHARED_LEASE_S: Final = 6.0
 
 
 class App(Archive):
@@ -52,7 +56,7 @@ class App(Archive):
         credentials: bool = True,
         live: bool | None = True,
         without: tuple[str, ...] = (),
-        readers: list[SqliteLedger] | None = None,
+        readers: list[Reader] | None = None,
     ) -> None:
         self._path, self._environ, self._place_of = config_path, environ, place
         self.credentials, self._live, self._without = credentials, live, without
@@ -63,7 +67,11 @@ class App(Archive):
         self.config: Config = self._load()
         base = self._told or self.config.state
         super().__init__(
-            base=base, state=base / "sandbox" if self.sandbox else base, clock=clock, readers=readers
+            base=base,
+            state=base / "sandbox" if self.sandbox else base,
+            clock=clock,
+            shared=self._shared(),
+            readers=readers,
         )
         self.log: Log = log or LazyLog(str(self.state / "engine.log"))
         self._place: tuple[str, tuple[str, int]] | None = None
@@ -88,6 +96,24 @@ class App(Archive):
             without=self._without,
             readers=self._readers,
         )
+
+    def _shared(self) -> Place | None:
+        """Return the PostgreSQL the ledger is on, None for a file of the state directory.
+
+        A rehearsal has tables of its own there, and a file where the address is not at hand.
+        """
+        if self.config.ledger is None:
+            return None
+        from alerting.config.address import address_of
+        from alerting.ledger.postgres.place import SCHEMA, Place
+
+        try:
+            address = address_of(self.config.ledger, self._environ, self._path.absolute().parent)
+        except ConfigProblem:
+            if self.sandbox:
+                return None
+            raise
+        return Place(address=address, schema=f"{SCHEMA}_sandbox" if self.sandbox else SCHEMA)
 
     def _load(self, without: tuple[str, ...] | None = None) -> Config:
         invented = self.sandbox or not self.credentials
@@ -260,6 +286,7 @@ class App(Archive):
         told = self.config.retry
         return lane.Rules(
             policy=retry.Policy(attempts=told.attempts),
+            lease=_SHARED_LEASE_S if self.shared else lane.Rules().lease,
             fallback_after=told.fallback_after_s,
             mode=next((known.mode for known in self.config.channels if known.name == channel), "both"),
         )
@@ -279,7 +306,8 @@ class App(Archive):
         here, second = self.state / "checkpoints", self.config.checkpoints
         return Keeper(
             state=self.state,
-            ledger=self.ledger_path,
+            opened=self.copy,
+            admit=self.admit(),
             origin=origin_of(self.config.campus.name) + ("-sandbox" if self.sandbox else ""),
             places=(here, second) if second and not self.sandbox else (here,),
         )

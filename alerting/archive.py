@@ -1,33 +1,62 @@
-"""The record of a state directory as the rest of the program gets at it: lock, writer, readers, keeper."""
+"""The record as the rest of the program gets at it: lock, writer, readers, copies.
+
+It lies in a file of the state directory, which one process owns, or on a PostgreSQL, where everybody
+writes. The state directory is there in both cases: for the lists, the keys, the log and the socket.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alerting.clock import Clock
+from alerting.clock import Clock, micros
 from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable, Problem
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
+    from alerting.ledger.forgetting import Forgetter
     from alerting.ledger.lock import RunnerLock
+    from alerting.ledger.postgres.forgetting import SharedForgetter
+    from alerting.ledger.postgres.ledger import PostgresLedger
+    from alerting.ledger.postgres.place import Place
+    from alerting.ledger.scrutiny import Scrutiny
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
 
+    Reader = SqliteLedger | PostgresLedger
+
 _LEDGER: Final = "ledger.db"
+#: How long a PostgreSQL may be away before whoever waits for it is told. Messages on their way wait with
+#: it; an alert that is being opened, or an act of a command, does not wait so long.
+_AWAY: Final = timedelta(seconds=30)
+_BRIEFLY: Final = timedelta(seconds=5)
 
 
 class Archive:
     """Where the ledger lies, and who may open it how. Making one touches no disk.
 
-    ``state`` is the directory itself, ``base`` the configured one it lies in. ``readers`` holds the open
-    reading connections; programs of one process share it.
+    ``state`` is the directory itself, ``base`` the configured one it lies in. ``shared`` is the PostgreSQL
+    others write as well, None where the ledger is a file of the state directory. ``readers`` holds the
+    open reading connections; programs of one process share it.
     """
 
     def __init__(
-        self, *, base: Path, state: Path, clock: Clock, readers: list[SqliteLedger] | None = None
+        self,
+        *,
+        base: Path,
+        state: Path,
+        clock: Clock,
+        shared: Place | None = None,
+        readers: list[Reader] | None = None,
     ) -> None:
-        self.base, self.state, self.clock = base, state, clock
+        self.base, self.state, self.clock, self.shared = base, state, clock, shared
         self._readers = [] if readers is None else readers
 
     def lock(self) -> RunnerLock:
@@ -37,8 +66,40 @@ class Archive:
         self.ready_state()
         return RunnerLock(self.state)
 
+    def turn(self) -> AbstractContextManager[object]:
+        """Return the right to write: the lock of the file's one owner; everybody's on PostgreSQL."""
+        return self.lock() if self.shared is None else nullcontext()
+
+    def sending(self, ledger: LedgerReader) -> bool:
+        """Say whether somebody is at work: here, or on another host that shares the ledger."""
+        if self.lock().held_by():
+            return True
+        return self.shared is not None and ledger.leased(at=micros(self.clock.now()))
+
+    @property
+    def owner(self) -> str:
+        """What the sender of this process calls itself in leases.
+
+        On a file there is one sender at a time, and the next takes its batches over at once. On PostgreSQL
+        there are many, and nobody may take another's before the lease is over.
+        """
+        return f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}" if self.shared else "embedded"
+
     def writer(self) -> GroupWriter:
-        """Return the thread that owns the writing connection."""
+        """Return the thread that owns the writing connection; for an act that must not wait long."""
+        return self._writer(_BRIEFLY)
+
+    def lasting_writer(self) -> GroupWriter:
+        """Return a writer for what is accepted already: it outlasts a PostgreSQL that is away for a while."""
+        return self._writer(_AWAY)
+
+    def _writer(self, patience: timedelta) -> GroupWriter:
+        if self.shared is not None:
+            from alerting.ledger.postgres.ledger import PostgresLedger
+            from alerting.ledger.postgres.writer import SharedWriter
+
+            opened = partial(PostgresLedger.open, self.shared, clock=self.clock, patience=_BRIEFLY)
+            return SharedWriter(opened, patience=patience)
         from alerting.ledger.sqlite import SqliteLedger
         from alerting.ledger.writer import GroupWriter
 
@@ -54,8 +115,12 @@ class Archive:
             self._readers.append(reader)
         return reader
 
-    def own_reader(self) -> SqliteLedger | None:
+    def own_reader(self) -> Reader | None:
         """Return a reading connection that the caller closes; None when there is no ledger."""
+        if self.shared is not None:
+            from alerting.ledger.postgres.reader import reader_at
+
+            return reader_at(self.shared, clock=self.clock, patience=_BRIEFLY)
         from alerting.ledger.sqlite import SqliteLedger
 
         path = self.state / _LEDGER
@@ -73,6 +138,42 @@ class Archive:
                 raise error from None
             return SqliteLedger.open(path, write=False, clock=self.clock)
 
+    def copy(self) -> Scrutiny:
+        """Open the record as an auditor does: read-only, one snapshot."""
+        if self.shared is not None:
+            from alerting.ledger.postgres.scrutiny import SharedCopy
+
+            return SharedCopy.open(self.shared)
+        from alerting.ledger.scrutiny import LedgerCopy
+
+        return LedgerCopy.open(self.ledger_path)
+
+    def admit(self) -> Callable[[str], None]:
+        """Return what refuses audit keys that are not those this record is sealed with."""
+        if self.shared is None:
+            return lambda _: None
+        from alerting.ledger.postgres.keys import admit_keys
+
+        return partial(admit_keys, self.shared, clock=self.clock, state=self.state)
+
+    def forgetter(self) -> Forgetter | SharedForgetter:
+        """Open the record to take people out of it.
+
+        Raises:
+            LedgerUnavailable: it cannot be opened.
+        """
+        if self.shared is not None:
+            from alerting.ledger.postgres.forgetting import SharedForgetter
+
+            shared = SharedForgetter.open(self.shared, clock=self.clock)
+            assert isinstance(shared, SharedForgetter)
+            return shared
+        from alerting.ledger.forgetting import Forgetter
+
+        own = Forgetter.open(self.ledger_path, clock=self.clock)
+        assert isinstance(own, Forgetter)
+        return own
+
     def _bring_up(self) -> None:
         from alerting.ledger.sqlite import SqliteLedger
 
@@ -87,6 +188,11 @@ class Archive:
         """
         while self._readers:
             self._readers.pop().close()
+
+    @property
+    def where(self) -> str:
+        """Where the record is, as people are told."""
+        return self.shared.told if self.shared else str(self.ledger_path)
 
     @property
     def ledger_path(self) -> Path:

@@ -22,7 +22,15 @@ from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
 from alerting.engine.control import Listener
 from alerting.engine.embedded import EmbeddedEngine
-from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, PlanRefused, Problem, UnknownAlert
+from alerting.errors import (
+    AlertingError,
+    ConfigProblem,
+    LedgerBusy,
+    LedgerLost,
+    PlanRefused,
+    Problem,
+    UnknownAlert,
+)
 from alerting.gate import admit
 from alerting.keys import normal_id
 from alerting.ledger.rows import Actor
@@ -36,8 +44,6 @@ if TYPE_CHECKING:
     from alerting.ledger.base import Ledger
     from alerting.ledger.writer import GroupWriter
 
-#: What this engine calls itself in leases: after a crash the next one takes its batches over at once.
-OWNER: Final = "embedded"
 _PAUSE_S: Final = 0.2
 #: Seconds between looks for what has come to rest and is not sealed yet.
 _AFTERWARDS_S: Final = 3.0
@@ -91,11 +97,11 @@ class Runner:
             while True:
                 try:
                     self._once(order, announce, plan, forever=forever)
-                except LedgerBusy:
-                    # Another program is writing to the file. What is accepted is not given up for that.
+                except (LedgerBusy, LedgerLost) as error:
+                    # Another program is writing, or PostgreSQL is away. What is accepted is not given up.
                     if order is not None and not self._accepted:
                         raise
-                    self.app.log.warning("ledger.failed", error="locked by another program")
+                    self.app.log.warning("ledger.failed", error=str(error))
                     self.sleep(_PAUSE_S)
                     continue
                 return
@@ -108,7 +114,7 @@ class Runner:
         *,
         forever: bool,
     ) -> None:
-        self._writer = self.app.writer()
+        self._writer = self.app.lasting_writer() if self._accepted or order is None else self.app.writer()
         try:
             asyncio.run(self._main(order, announce, plan, forever=forever))
         finally:
@@ -130,7 +136,7 @@ class Runner:
             writer=self._writer,
             clock=self.clock,
             log=self.app.log,
-            owner=OWNER,
+            owner=self.app.owner,
             rules=self.app.rules,
             refusing=self.app.refusing,
         )

@@ -35,3 +35,16 @@ def fresh_place(postgres_address):
         return Place(address=Secret(postgres_address), schema=f"t{os.getpid()}_{next(_NUMBERS)}")
 
     return place
+
+
+@pytest.fixture
+def fresh_database(postgres_address):
+    """Return the address of an empty database."""
+    import psycopg
+
+    name = f"d{os.getpid()}_{next(_NUMBERS)}"
+    with psycopg.connect(postgres_address, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield postgres_address.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_address, autocommit=True) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -97,7 +97,7 @@ def record(acts: Sequence[Act], app: App, *, actor: Actor) -> tuple[int, str]:
         "token": app.token,
     }
     try:
-        with app.lock():
+        with app.turn():
             admitted = admit(app.config, request)
             writer, at = app.writer(), micros(app.clock.now())
             try:

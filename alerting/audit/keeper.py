@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from alerting.audit.verify import (
     last_seal,
     table_digests,
 )
-from alerting.ledger.scrutiny import AlertRow, LedgerCopy
+from alerting.ledger.scrutiny import AlertRow, Scrutiny
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
@@ -47,9 +48,10 @@ class Keeper:
     """Keeps the audit of one state directory. ``places`` are files checkpoints are added to."""
 
     state: Path
-    ledger: Path
+    opened: Callable[[], Scrutiny]  #: opens the record for reading
     origin: str
     places: tuple[Path, ...] = ()
+    admit: Callable[[str], None] = lambda _: None  #: refuses keys that are not this record's
 
     def checkpoint(self, record: Record, *, everything: bool = False) -> Kept:
         """Seal each alert that changed since its last seal (or every one), then sign the head.
@@ -60,7 +62,8 @@ class Keeper:
         signer, fresh = Signer.of(self.state, self.origin)
         key = stand_in_key(self.state)
         assert key is not None
-        with LedgerCopy.open(self.ledger) as copy:
+        self.admit(hashlib.sha256(signer.verifier.key + hashlib.sha256(key).digest()).hexdigest())
+        with self.opened() as copy:
             acts = [*_seals(copy, key, everything=everything), _tables(copy, key)]
         seq, digest = record(acts)
         checkpoint = Checkpoint(origin=self.origin, size=seq, head=digest)
@@ -95,14 +98,14 @@ def _sealed_since(ledger: LedgerReader, alert_id: str) -> bool:
     return sealed
 
 
-def _seals(copy: LedgerCopy, key: bytes, *, everything: bool) -> Iterator[Act]:
+def _seals(copy: Scrutiny, key: bytes, *, everything: bool) -> Iterator[Act]:
     for alert in copy.alerts():
         last = last_seal(copy, alert.id)
         if everything or last is None or last.counts != digest_of(copy.counts(alert.ref)):
             yield Act(SEALED_ALERT, alert.id, _seal(copy, alert, key))
 
 
-def _seal(copy: LedgerCopy, alert: AlertRow, key: bytes) -> dict[str, Any]:
+def _seal(copy: Scrutiny, alert: AlertRow, key: bytes) -> dict[str, Any]:
     sealing = Sealing(StandIns(key=key, alert_id=alert.id))
     counts = copy.counts(alert.ref)
     for batch in counts.batches:
@@ -111,7 +114,7 @@ def _seal(copy: LedgerCopy, alert: AlertRow, key: bytes) -> dict[str, Any]:
     return sealing.close(counts).body()
 
 
-def _tables(copy: LedgerCopy, key: bytes) -> Act:
+def _tables(copy: Scrutiny, key: bytes) -> Act:
     last = 0
     for row in copy.audit():
         last = row.seq

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting.audit.people import ERASED, StandIns, erased_address, is_person
 from alerting.audit.signer import stand_in_key
 from alerting.clock import micros
-from alerting.ledger.forgetting import FORGOTTEN, Forgetter
+from alerting.ledger.forgetting import FORGOTTEN
 
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.ledger.base import LedgerReader
+    from alerting.ledger.forgetting import Forgetter
+    from alerting.ledger.postgres.forgetting import SharedForgetter
     from alerting.ledger.rows import Actor
     from alerting.ledger.scrutiny import DeliveryRow
 
@@ -114,9 +116,8 @@ def forget(app: App, plan: Retention, *, actor: Actor) -> int:
     key = stand_in_key(app.state)
     assert key is not None
     at, changed = micros(app.clock.now()), 0
-    with app.lock():
-        ledger = Forgetter.open(app.ledger_path, clock=app.clock)
-        assert isinstance(ledger, Forgetter)
+    with app.turn():
+        ledger = app.forgetter()
         try:
             for alert_id in plan.alerts:
                 changed += _forget_alert(ledger, StandIns(key=key, alert_id=alert_id), actor, at)
@@ -131,7 +132,7 @@ def forget(app: App, plan: Retention, *, actor: Actor) -> int:
     return changed
 
 
-def _forget_alert(ledger: Forgetter, hide: StandIns, actor: Actor, at: int) -> int:
+def _forget_alert(ledger: Forgetter | SharedForgetter, hide: StandIns, actor: Actor, at: int) -> int:
     def person(row: DeliveryRow) -> str:
         return erased_address(row.address, hide.person(row)) if is_person(row.address) else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +18,7 @@ from alerting.audit.refold import Refold
 from alerting.audit.seal import Seal, Sealing, differences
 from alerting.errors import LedgerDamaged
 from alerting.ledger.audit import Chain, record_digest
-from alerting.ledger.migrate import latest
-from alerting.ledger.scrutiny import AlertRow, LedgerCopy, expected_objects
+from alerting.ledger.scrutiny import AlertRow, LedgerCopy, Scrutiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,15 +73,30 @@ def verify_file(
     Raises:
         LedgerUnavailable: there is no file, or it may not be read.
     """
+    return verify_opened(lambda: LedgerCopy.open(path), notes=notes, verifier=verifier, key=key)
+
+
+def verify_opened(
+    opened: Callable[[], Scrutiny],
+    *,
+    notes: Sequence[Note] = (),
+    verifier: Verifier | None = None,
+    key: bytes | None = None,
+) -> Verdict:
+    """Look at everything in a ledger; one that is damaged is a verdict too, not an error.
+
+    Raises:
+        LedgerUnavailable: it cannot be opened.
+    """
     try:
-        with LedgerCopy.open(path) as copy:
+        with opened() as copy:
             return verify(copy, notes=notes, verifier=verifier, key=key)
     except LedgerDamaged as error:
         return Verdict(broken=[str(error)])
 
 
 def verify(
-    copy: LedgerCopy,
+    copy: Scrutiny,
     *,
     notes: Sequence[Note] = (),
     verifier: Verifier | None = None,
@@ -107,13 +121,13 @@ def verify(
     return verdict
 
 
-def _file(copy: LedgerCopy) -> Iterator[str]:
+def _file(copy: Scrutiny) -> Iterator[str]:
     """Whether the file is whole, with every table and trigger it should have."""
     for words in copy.integrity():
         yield f"the file is damaged: {words}"
-    if copy.version() not in range(1, latest() + 1):
-        yield f"it says it is of version {copy.version()}; this program knows 1 to {latest()}"
-    expected, there = expected_objects(copy.version()), copy.objects()
+    if copy.version() not in range(1, copy.latest() + 1):
+        yield f"it says it is of version {copy.version()}; this program knows 1 to {copy.latest()}"
+    expected, there = copy.expected(), copy.objects()
     for (kind, name), sql in expected.items():
         if (kind, name) not in there:
             yield f"the {kind} {name} is missing"
@@ -125,7 +139,7 @@ def _file(copy: LedgerCopy) -> Iterator[str]:
         yield f"{count:,} rows of {table} belong to nothing"
 
 
-def _chain(copy: LedgerCopy, verdict: Verdict) -> dict[int, str]:
+def _chain(copy: Scrutiny, verdict: Verdict) -> dict[int, str]:
     chain, heads = Chain(), {0: ""}
     for row in copy.audit():
         if found := chain.step(row):
@@ -157,7 +171,7 @@ def _checkpoints(
         )
 
 
-def _alert(copy: LedgerCopy, alert: AlertRow, verdict: Verdict, key: bytes | None) -> None:
+def _alert(copy: Scrutiny, alert: AlertRow, verdict: Verdict, key: bytes | None) -> None:
     try:
         for words in (*_opened(copy, alert), *_folded(copy, alert, verdict, key)):
             verdict.wrong(f"{alert.id}: {words}")
@@ -166,7 +180,7 @@ def _alert(copy: LedgerCopy, alert: AlertRow, verdict: Verdict, key: bytes | Non
     verdict.alerts += 1
 
 
-def _opened(copy: LedgerCopy, alert: AlertRow) -> Iterator[str]:
+def _opened(copy: Scrutiny, alert: AlertRow) -> Iterator[str]:
     """Whether the alert and its texts are those that were opened, and ended as the acts say."""
     opened = copy.acts(alert.id, "alert.opened")
     if len(opened) != 1:
@@ -185,7 +199,7 @@ def _opened(copy: LedgerCopy, alert: AlertRow) -> Iterator[str]:
     yield from _ended(copy, alert)
 
 
-def _ended(copy: LedgerCopy, alert: AlertRow) -> Iterator[str]:
+def _ended(copy: Scrutiny, alert: AlertRow) -> Iterator[str]:
     cancelled = copy.acts(alert.id, "alert.cancelled")
     first = (cancelled[0].at, json.loads(cancelled[0].body).get("reason", "")) if cancelled else (0, "")
     if (alert.cancelled_at, alert.cancel_reason) != first:
@@ -197,7 +211,7 @@ def _ended(copy: LedgerCopy, alert: AlertRow) -> Iterator[str]:
         yield "the log tells that it settled; the alert does not"
 
 
-def _reopened(copy: LedgerCopy, alert: AlertRow, since: int) -> bool:
+def _reopened(copy: Scrutiny, alert: AlertRow, since: int) -> bool:
     return any(
         row.at >= since
         for action in ("alert.handed_over", "alert.planned")
@@ -205,7 +219,7 @@ def _reopened(copy: LedgerCopy, alert: AlertRow, since: int) -> bool:
     )
 
 
-def _folded(copy: LedgerCopy, alert: AlertRow, verdict: Verdict, key: bytes | None) -> Iterator[str]:
+def _folded(copy: Scrutiny, alert: AlertRow, verdict: Verdict, key: bytes | None) -> Iterator[str]:
     """Whether states follow from facts, and whether what was sealed is there."""
     stand_ins = StandIns(key=key, alert_id=alert.id) if key else None
     seal = last_seal(copy, alert.id)
@@ -223,7 +237,7 @@ def _folded(copy: LedgerCopy, alert: AlertRow, verdict: Verdict, key: bytes | No
         yield from differences(seal, sealing.close(counts), grown=sealing.grown)
 
 
-def _ends(copy: LedgerCopy, alert_id: str) -> dict[str, frozenset[int]]:
+def _ends(copy: Scrutiny, alert_id: str) -> dict[str, frozenset[int]]:
     """The instants of acts that ended what was waiting."""
     return {
         "expired": frozenset(row.at for row in copy.acts(alert_id, "alert.expired")),
@@ -231,13 +245,13 @@ def _ends(copy: LedgerCopy, alert_id: str) -> dict[str, frozenset[int]]:
     }
 
 
-def last_seal(copy: LedgerCopy, alert_id: str) -> Seal | None:
+def last_seal(copy: Scrutiny, alert_id: str) -> Seal | None:
     """Return an alert's newest seal, or None."""
     acts = copy.acts(alert_id, SEALED_ALERT)
     return Seal.of(json.loads(acts[-1].body)) if acts else None
 
 
-def _tables(copy: LedgerCopy, verdict: Verdict, key: bytes | None) -> None:
+def _tables(copy: Scrutiny, verdict: Verdict, key: bytes | None) -> None:
     """Whether the other tables are as they were sealed; they change only together with an act."""
     sealed: AuditRow | None = None
     last = 0
@@ -261,7 +275,7 @@ def _tables(copy: LedgerCopy, verdict: Verdict, key: bytes | None) -> None:
             verdict.wrong(f"the table {table} is not as it was sealed, and no act was recorded since")
 
 
-def table_digests(copy: LedgerCopy) -> dict[str, str]:
+def table_digests(copy: Scrutiny) -> dict[str, str]:
     """Return the SHA-256 of every table that changes only together with an act, by name."""
     return {
         table: hashlib.sha256(repr(list(copy.rows(table))).encode()).hexdigest()
@@ -270,7 +284,7 @@ def table_digests(copy: LedgerCopy) -> dict[str, str]:
     }
 
 
-def growing_digest(copy: LedgerCopy, table: str, key: bytes, *, count: int | None = None) -> list[Any]:
+def growing_digest(copy: Scrutiny, table: str, key: bytes, *, count: int | None = None) -> list[Any]:
     """Return [rows, SHA-256] of the first ``count`` rows (all without) of ``opt`` or ``reply``."""
     rows = (copy.opts() if table == "opt" else copy.replies())[:count]
     hide = StandIns(key=key, alert_id=table)

@@ -24,7 +24,7 @@ def act(face: Face, verb: str, told: dict[str, Any]) -> dict[str, Any]:
     app, actor = face.view, face.actor
     request = {"verb": verb, "actor": actor.name, "origin": actor.origin, "token": face.token, **told}
     try:
-        with app.lock():
+        with app.turn():
             admitted = admit(app.config, request)
             writer = app.writer()
             try:

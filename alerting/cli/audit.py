@@ -38,10 +38,12 @@ def verify(
 ) -> None:
     """Look at everything, offline and read-only: exit code 0 when whole, 3 when broken."""
     from alerting.audit.signer import STAND_INS, Verifier, stand_in_key
-    from alerting.audit.verify import verify_file
+    from alerting.audit.verify import verify_file, verify_opened
 
     face: Face = ctx.obj
+    shared = face.view.shared if ledger is None else None
     path = ledger or face.view.ledger_path
+    where = face.view.where if ledger is None else str(ledger)
     state = key.parent if key and key.name == STAND_INS else path.parent
     if key is not None and key.name != STAND_INS:
         raise UsageProblem(
@@ -49,16 +51,20 @@ def verify(
         )
     notes = [found for file in checkpoint or () for found in _notes(file)]
     verifier = Verifier.parse(public_key) if public_key else _own_verifier(path.parent) if notes else None
-    verdict = verify_file(path, notes=notes, verifier=verifier, key=stand_in_key(state, make=False))
+    hidden = stand_in_key(state, make=False)
+    if shared:
+        verdict = verify_opened(face.view.copy, notes=notes, verifier=verifier, key=hidden)
+    else:
+        verdict = verify_file(path, notes=notes, verifier=verifier, key=hidden)
     if notes and not public_key:
         verdict.notes.append(
             "the public key was taken from beside the ledger: whoever owns the machine owns that too;"
             " give the one you noted down with --public-key"
         )
     if json:
-        emit("audit.verify", **_told(verdict, path))
+        emit("audit.verify", **_told(verdict, where))
     else:
-        for line in _lines(verdict, path):
+        for line in _lines(verdict, where):
             say(line)
     raise typer.Exit(Exit.OK if verdict.whole else Exit.PARTIAL)
 
@@ -85,7 +91,7 @@ def _own_verifier(state: Path) -> Any:
     return Signer.of(state, name)[0].verifier
 
 
-def _lines(verdict: Verdict, path: Path) -> Iterator[str]:
+def _lines(verdict: Verdict, path: str) -> Iterator[str]:
     if verdict.whole:
         yield f"WHOLE  {path}"
     else:
@@ -104,9 +110,9 @@ def _lines(verdict: Verdict, path: Path) -> Iterator[str]:
         yield "Keep this file as it is, and a copy; restore from a backup to go on."
 
 
-def _told(verdict: Verdict, path: Path) -> dict[str, Any]:
+def _told(verdict: Verdict, path: str) -> dict[str, Any]:
     return {
-        "ledger": str(path),
+        "ledger": path,
         "whole": verdict.whole,
         "broken": verdict.broken,
         "notes": verdict.notes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -58,7 +59,7 @@ def _lines(findings: list[Finding]) -> list[str]:
 
 
 def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
-    from alerting.cli import health_config, health_ledger, health_machine, health_operators
+    from alerting.cli import health_config, health_machine, health_operators
     from alerting.cli.unplugged import config_of, state_of
     from alerting.clock import SystemClock
 
@@ -78,7 +79,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
         ("on call", lambda: health_config.on_call(config, state, clock.now())),
         ("state", lambda: health_machine.directory(state)),
         ("disk", lambda: health_machine.disk(state)),
-        ("ledger", lambda: health_ledger.record(state, clock, quick=quick)),
+        ("ledger", lambda: _ledger(face, config, state, quick=quick)),
         ("clock", lambda: health_machine.clock(clock.now(), [config.path, state / "ledger.db"])),
         ("time zone", lambda: health_machine.time_zone(config.campus.time_zone, clock.now())),
         ("python", lambda: health_machine.libraries(quick=quick)),
@@ -86,6 +87,15 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
     ]
     for what, look in looks:
         yield from _safe(what, look)
+
+
+def _ledger(face: Face, config: Config, state: Path, *, quick: bool) -> Iterable[Finding]:
+    from alerting.cli import health_ledger
+    from alerting.clock import SystemClock
+
+    if config.ledger and face.view.shared:
+        return health_ledger.shared_record(face.view, quick=quick)
+    return health_ledger.record(state, SystemClock(), quick=quick)
 
 
 def _safe(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:

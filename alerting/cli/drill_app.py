@@ -14,13 +14,13 @@ from alerting.broadcast.lane import Rules
 from alerting.errors import Problem, UsageProblem
 
 if TYPE_CHECKING:
+    from alerting.archive import Reader
     from alerting.broadcast.plan import Plan
     from alerting.channels.base import Channel
     from alerting.cli.face import Face
     from alerting.clock import Clock
     from alerting.config import Config
     from alerting.drills.drill import Drill
-    from alerting.ledger.sqlite import SqliteLedger
     from alerting.service.house import Wired
     from alerting.service.planning import Request
 
@@ -44,7 +44,7 @@ class DrillApp(App):
         state: Path | None,
         place: Callable[[Path], tuple[str, tuple[str, int]]] | None = None,
         plugged: bool = True,
-        readers: list[SqliteLedger] | None = None,
+        readers: list[Reader] | None = None,
     ) -> None:
         self._plugged = plugged
         super().__init__(

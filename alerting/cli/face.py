@@ -13,8 +13,8 @@ from alerting.cli.words import clean
 
 if TYPE_CHECKING:
     from alerting.app import App
+    from alerting.archive import Reader
     from alerting.ledger.rows import Actor
-    from alerting.ledger.sqlite import SqliteLedger
 
 #: Version of every ``--json`` shape; raised when a field changes its meaning or goes away.
 JSON_VERSION: Final = 1
@@ -31,7 +31,7 @@ class Face:
     _app: App | None = field(default=None)
     _view: App | None = field(default=None)
     #: Open reading connections of every program of this run: none may be open when one of them forks.
-    readers: list[SqliteLedger] = field(default_factory=list)
+    readers: list[Reader] = field(default_factory=list)
 
     @property
     def app(self) -> App:

@@ -69,7 +69,7 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
         current = _standing(app, ledger, alert_id)
         if show:
             show(current)
-        alone_since = _alone_since(app, alone_since)
+        alone_since = _alone_since(app, ledger, alone_since)
         # The end is stamped a moment after the last delivery came to rest.
         if current.settled and (current.record.settled_at or alone_since):
             return current
@@ -87,20 +87,20 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
 def _reader(app: App) -> LedgerReader:
     ledger = app.reader()
     if ledger is None:
-        raise LedgerUnavailable(f"{app.ledger_path}: the ledger is gone")
+        raise LedgerUnavailable(f"{app.where}: the ledger is gone")
     return ledger
 
 
 def _standing(app: App, ledger: LedgerReader, alert_id: str) -> Report:
     record = ledger.alert(alert_id)
     if record is None:
-        raise LedgerUnavailable(f"{app.ledger_path}: {alert_id} is not in it any more")
+        raise LedgerUnavailable(f"{app.where}: {alert_id} is not in it any more")
     return report(ledger, record, at=app.clock.now(), curves=True)
 
 
-def _alone_since(app: App, before: float | None) -> float | None:
+def _alone_since(app: App, ledger: LedgerReader, before: float | None) -> float | None:
     """Since when nobody has been sending; None while somebody is."""
-    return None if app.lock().held_by() else before or time.monotonic()
+    return None if app.sending(ledger) else before or time.monotonic()
 
 
 def _restarted(app: App) -> bool:

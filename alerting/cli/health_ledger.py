@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from alerting.cli.finding import Area, Finding, Level, failures
 from alerting.cli.words import plural, span
-from alerting.clock import Clock, instant
+from alerting.clock import Clock, instant, micros
 from alerting.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
+    from alerting.app import App
     from alerting.ledger.base import LedgerReader
 
 #: From 3.7.0 until before this one a commit at the moment the log starts anew can damage the file.
@@ -55,6 +56,35 @@ def record(state: Path, clock: Clock, *, quick: bool) -> Iterator[Finding]:
         ledger.close()
 
 
+def shared_record(app: App, *, quick: bool) -> Iterator[Finding]:
+    """Look at a ledger on PostgreSQL: whether it opens, how old the server is, and what waits in it."""
+    from alerting.ledger.lock import RunnerLock
+    from alerting.ledger.postgres.ledger import PostgresLedger
+
+    where = app.where
+    try:
+        ledger = app.own_reader()
+    except LedgerUnavailable as error:
+        yield from failures("ledger", Area.LEDGER, error.problems)
+        return
+    if ledger is None:
+        yield Finding(what="ledger", area=Area.LEDGER, detail=f"{where}: none yet; the first alert makes it")
+        return
+    assert isinstance(ledger, PostgresLedger)
+    try:
+        yield Finding(what="ledger", area=Area.LEDGER, detail=f"{where}: {ledger.described()}")
+        busy = ledger.leased(at=micros(app.clock.now()))
+        elsewhere = "another host is sending" if busy else ""
+        yield from _waiting(ledger, RunnerLock(app.state).held_by(), elsewhere)
+        yield from _time(ledger, app.clock)
+        if not quick:
+            yield _chain(ledger)
+    except LedgerUnavailable as error:
+        yield from failures("ledger", Area.LEDGER, error.problems)
+    finally:
+        ledger.close()
+
+
 def _version() -> Finding:
     import sqlite3
 
@@ -69,11 +99,12 @@ def _version() -> Finding:
     )
 
 
-def _waiting(ledger: LedgerReader, pid: int | None) -> Iterator[Finding]:
+def _waiting(ledger: LedgerReader, pid: int | None, elsewhere: str = "") -> Iterator[Finding]:
     """Look who is sending, and whether anything waits for nobody."""
     waiting = list(dict.fromkeys(alert_id for alert_id, _ in ledger.unsettled()))
-    if pid:
-        yield Finding(what="sender", area=Area.LEDGER, detail=f"process {pid} is sending")
+    if pid or elsewhere:
+        detail = f"process {pid} is sending" if pid else elsewhere
+        yield Finding(what="sender", area=Area.LEDGER, detail=detail)
         return
     if not waiting:
         yield Finding(what="sender", area=Area.LEDGER, detail="nobody is sending, and nothing waits")

@@ -38,7 +38,7 @@ def keep(app: App, receipts: Sequence[Receipt]) -> dict[str, Any]:
     if not receipts:
         return {"changed": 0, "repeated": 0, "orphaned": 0}
     try:
-        with app.lock():
+        with app.turn():
             writer = app.writer()
             try:
                 at = micros(app.clock.now())

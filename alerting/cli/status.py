@@ -102,7 +102,7 @@ def _go_on(face: Face) -> None:
     ledger = face.view.reader()
     if ledger is None or not ledger.unsettled():
         return
-    if face.view.lock().held_by():
+    if face.view.sending(ledger):
         return
     from alerting.cli.launch import resume as start
     from alerting.errors import ConfigProblem

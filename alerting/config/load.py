@@ -13,6 +13,7 @@ from alerting.config.model import (
     Campus,
     Config,
     Defaults,
+    LedgerAt,
     OnCall,
     Publish,
     Reach,
@@ -121,11 +122,19 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
         publish=_publish(file, folder),
         on_call=_on_call(file, folder),
         channels=tuple(lanes.settings),
+        ledger=_ledger(file, document),
         off=lanes.off,
         callbacks=_reach(file),
         monitor=_place(file.monitor.listen) if file.monitor else None,
         warnings=(*lanes.warnings, *_warnings(document, file, audiences, lanes)),
     )
+
+
+def _ledger(file: File, document: Document) -> LedgerAt | None:
+    if file.ledger is None:
+        return None
+    where = document.problem(("ledger",), "ledger", "").where
+    return LedgerAt(source=file.ledger.source, name=file.ledger.name, where=where)
 
 
 def _publish(file: File, folder: Path) -> Publish:

@@ -65,6 +65,15 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAt:
+    """How the file names a shared ledger: ``source`` is env, file or text; ``where`` its line."""
+
+    source: str
+    name: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """Where providers reach us: our public address without a final slash, and where we listen for it."""
 
@@ -118,6 +127,7 @@ class Config:
     publish: Publish = Publish()
     on_call: OnCall | None = None
     operators: Path | None = None  #: the file of operators, where another than ``operators.yaml`` is named
+    ledger: LedgerAt | None = None  #: the PostgreSQL the record is on; None for a file of this machine
 
     def channel(self, name: str) -> ChannelSettings:
         """Return the channel of this name.

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from alerting.channels.settings import NAME_PATTERN, refused
+from alerting.config.ledger import LedgerField
 from alerting.config.model import suggestion
 
 #: https, or plain http on this machine, where a simulator calls.
@@ -238,6 +239,11 @@ class File(_Section):
     version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="The form of this file: 1.")
     campus: CampusSection
     state: _Path = Field(default="state", description="The folder of the ledger; relative to this file's.")
+    ledger: LedgerField | None = Field(
+        default=None,
+        description="A PostgreSQL that several hosts share, instead of a file in the state folder:"
+        " {env: ALERT_LEDGER}, {file: PATH}, or postgresql://user@host/database without a password.",
+    )
     templates: _Path = Field(default="templates", description="The folder of the templates.")
     operators: _Path | None = Field(
         default=None, description="Who may do what; `operators.yaml` in this file's folder when left out."

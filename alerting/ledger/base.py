@@ -61,6 +61,10 @@ class LedgerReader(Protocol):
         """Return (alert id, channel) wherever deliveries are not settled, urgent first."""
         ...
 
+    def leased(self, *, at: int) -> bool:
+        """Say whether anybody holds a batch at an instant (microseconds)."""
+        ...
+
     def tally(self, alert_id: str) -> Sequence[Tally]:
         """Return counts per channel, in lane order. Reads counters, not rows: fast at any size."""
         ...
@@ -153,6 +157,13 @@ class Ledger(LedgerReader, Protocol):
 
         Raises:
             LedgerUnavailable: disk full, locked for too long, damaged: nothing was changed.
+        """
+        ...
+
+    def alone(self, word: str) -> None:
+        """From here to the end of the transaction nobody else is in this place with the same word.
+
+        What is read afterwards holds until then: somebody who comes a moment later waits, and sees it.
         """
         ...
 

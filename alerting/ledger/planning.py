@@ -31,6 +31,9 @@ class _Lane(NamedTuple):
 class Planning(Keeping):
     """Writes alerts, lanes and their deliveries."""
 
+    def alone(self, word: str) -> None:
+        """Do nothing: a transaction of a ledger with one writer is alone already."""
+
     def open_alert(self, opening: Opening, *, at: int) -> None:
         """Write the alert, its lanes and the audit row.
 

@@ -84,6 +84,10 @@ class Reading:
         """Return (alert id, channel) wherever deliveries are not settled, urgent first."""
         return [(alert_id, channel) for alert_id, channel in self._db.all("unsettled")]
 
+    def leased(self, *, at: int) -> bool:
+        """Say whether anybody holds a batch at an instant (microseconds)."""
+        return self._db.one("live_lease", (at,)) is not None
+
     def tally(self, alert_id: str) -> Sequence[Tally]:
         """Return counts per channel, in lane order, every state named.
 

@@ -7,6 +7,7 @@ to back. The file is opened for reading only; a copy without its log is not writ
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
 from alerting.ledger import statements
-from alerting.ledger.migrate import steps
+from alerting.ledger.migrate import latest, steps
 from alerting.ledger.reading import span
 from alerting.ledger.rows import AuditRow
 
@@ -123,70 +124,46 @@ class Counts(NamedTuple):
     arrived: list[tuple[Any, ...]]  #: channel, second, delivered, first ms, last ms
 
 
-class LedgerCopy:
-    """A ledger file opened for scrutiny."""
+class Scrutiny(ABC):
+    """A ledger opened for scrutiny: what every store answers alike."""
 
-    def __init__(self, raw: sqlite3.Connection, path: Path) -> None:
-        self._raw, self.path = raw, path
-        self._sql = statements.parse(_SQL.read_text("utf-8"), _SQL.name)
-        self._receipts = "receipt" in self.tables()
+    where: str  #: what people call it
+    _receipts: bool
 
-    @classmethod
-    def open(cls, path: Path) -> LedgerCopy:
-        """Open a file for reading.
-
-        Raises:
-            LedgerUnavailable: there is no file, or it may not be read.
-            LedgerDamaged: it is no ledger.
-        """
-        if not path.is_file():
-            raise LedgerUnavailable(Problem(where=str(path), what="there is no ledger here"))
-        # A copy on a read-only disk has no log to read, and none can be made there.
-        alone = not path.with_name(path.name + "-wal").exists()
-        for mode in ("mode=ro", "mode=ro&immutable=1")[: 2 if alone else 1]:
-            raw = sqlite3.connect(
-                f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None
-            )
-            try:
-                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                raw.close()
-                continue
-            except sqlite3.DatabaseError as error:
-                raw.close()
-                raise LedgerDamaged(Problem(where=str(path), what=f"is no ledger ({error})")) from error
-            return cls(raw, path)
-        raise LedgerUnavailable(Problem(where=str(path), what="cannot be opened for reading"))
-
+    @abstractmethod
     def __enter__(self) -> Self:
         """Hold one snapshot: what is written meanwhile is not seen."""
-        self._raw.execute("BEGIN")
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
-        """Give the file back; may be called twice."""
-        self._raw.close()
+        """Give it back; may be called twice."""
 
+    @abstractmethod
     def _all(self, name: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._raw.execute(self._sql[name], params).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
+        """Run a named statement."""
 
+    @abstractmethod
+    def _table(self, table: str) -> list[tuple[Any, ...]]:
+        """Return a table whole, sorted by its columns."""
+
+    @abstractmethod
     def integrity(self) -> Sequence[str]:
-        """Return what SQLite itself finds wrong with the file; empty when nothing."""
-        try:
-            found = [str(row[0]) for row in self._raw.execute("PRAGMA integrity_check(20)")]
-        except sqlite3.DatabaseError as error:
-            return [str(error)]
-        return [line for line in found if line != "ok"]
+        """Return what the database itself finds wrong; empty when nothing."""
 
+    @abstractmethod
     def objects(self) -> dict[tuple[str, str], str]:
         """Return every table, index and trigger by (type, name), with its text."""
-        return {(kind, name): _squeezed(sql) for kind, name, _, sql in self._all("objects")}
+
+    @abstractmethod
+    def expected(self) -> dict[tuple[str, str], str]:
+        """Return what ``objects`` says of a ledger of this version as this program made it."""
+
+    @abstractmethod
+    def latest(self) -> int:
+        """Return the newest version this program knows."""
 
     def version(self) -> int:
         """Return the number of the last migration it was brought to; 0 when it does not say."""
@@ -272,6 +249,77 @@ class LedgerCopy:
         if table not in self.tables():
             raise ValueError(f"there is no table {table}")
         yield from self._table(table)
+
+
+class LedgerCopy(Scrutiny):
+    """A ledger file opened for scrutiny."""
+
+    def __init__(self, raw: sqlite3.Connection, path: Path) -> None:
+        self._raw, self.path, self.where = raw, path, str(path)
+        self._sql = statements.parse(_SQL.read_text("utf-8"), _SQL.name)
+        self._receipts = "receipt" in self.tables()
+
+    @classmethod
+    def open(cls, path: Path) -> LedgerCopy:
+        """Open a file for reading.
+
+        Raises:
+            LedgerUnavailable: there is no file, or it may not be read.
+            LedgerDamaged: it is no ledger.
+        """
+        if not path.is_file():
+            raise LedgerUnavailable(Problem(where=str(path), what="there is no ledger here"))
+        # A copy on a read-only disk has no log to read, and none can be made there.
+        alone = not path.with_name(path.name + "-wal").exists()
+        for mode in ("mode=ro", "mode=ro&immutable=1")[: 2 if alone else 1]:
+            raw = sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None
+            )
+            try:
+                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                raw.close()
+                continue
+            except sqlite3.DatabaseError as error:
+                raw.close()
+                raise LedgerDamaged(Problem(where=str(path), what=f"is no ledger ({error})")) from error
+            return cls(raw, path)
+        raise LedgerUnavailable(Problem(where=str(path), what="cannot be opened for reading"))
+
+    def __enter__(self) -> Self:
+        """Hold one snapshot: what is written meanwhile is not seen."""
+        self._raw.execute("BEGIN")
+        return self
+
+    def close(self) -> None:
+        """Give the file back; may be called twice."""
+        self._raw.close()
+
+    def _all(self, name: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._raw.execute(self._sql[name], params).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
+
+    def integrity(self) -> Sequence[str]:
+        """Return what SQLite itself finds wrong with the file; empty when nothing."""
+        try:
+            found = [str(row[0]) for row in self._raw.execute("PRAGMA integrity_check(20)")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [line for line in found if line != "ok"]
+
+    def objects(self) -> dict[tuple[str, str], str]:
+        """Return every table, index and trigger by (type, name), with its text."""
+        return {(kind, name): _squeezed(sql) for kind, name, _, sql in self._all("objects")}
+
+    def expected(self) -> dict[tuple[str, str], str]:
+        """Return what ``objects`` says of a ledger of this version as this program made it."""
+        return expected_objects(self.version())
+
+    def latest(self) -> int:
+        """Return the newest version this program knows."""
+        return latest()
 
     def _table(self, table: str) -> list[tuple[Any, ...]]:
         name = table.replace('"', '""')

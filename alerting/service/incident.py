@@ -202,11 +202,11 @@ def past_of(ledger: LedgerReader, told: Story, *, reached_only: bool = False) ->
 
 def alike(ledger: LedgerReader, alert: Alert, place: str) -> AlertRecord | None:
     """Return the alert somebody opened moments ago with the same words for the same place."""
-    since = alert.created_at - JOIN_WITHIN
     for record in ledger.alerts(limit=_RECENT):
         other = record.alert
         same = (other.template, other.status) == (alert.template, alert.status)
-        recent = since <= other.created_at <= alert.created_at and not record.cancelled_at
+        # Of two that come at once the first to be opened may be the second by the clock.
+        recent = abs(other.created_at - alert.created_at) <= JOIN_WITHIN and not record.cancelled_at
         if same and recent and other.msg_type is MsgType.ALERT and place.casefold() in _words(other):
             return record
     return None

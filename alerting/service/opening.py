@@ -48,6 +48,7 @@ def open_alert(
     if earlier := ledger.alert_of_run(run_key):
         return Opened(alert_id=earlier, planned=0, again=True)
     alert = alert_of(plan, actor=actor, run_key=run_key, at=at)
+    ledger.alone(f"opening {alert.template}")
     if not plan.supersedes and (twin := alike(ledger, alert, plan.subject.confirm_word)):
         ledger.record_act("alert.joined", twin.alert.id, {"run_key": run_key}, actor=actor, at=micros(at))
         return Opened(alert_id=twin.alert.id, planned=0, again=True, joined=twin.alert.author)

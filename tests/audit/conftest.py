@@ -45,7 +45,10 @@ class House:
         self.clock = FrozenClock()
         self.elsewhere = folder / "checkpoints"
         self.keeper = Keeper(
-            state=self.state, ledger=self.path, origin="test-campus/alert-audit", places=(self.elsewhere,)
+            state=self.state,
+            opened=lambda: LedgerCopy.open(self.path),
+            origin="test-campus/alert-audit",
+            places=(self.elsewhere,),
         )
         self.ledger = SqliteLedger.open(self.path, clock=self.clock)
 

@@ -9,6 +9,7 @@ from alerting.audit.retention import forget, forgettable
 from alerting.audit.signer import stand_in_key
 from alerting.audit.verify import verify_file
 from alerting.errors import LedgerBusy
+from alerting.ledger.forgetting import Forgetter
 from alerting.ledger.lock import RunnerLock
 from alerting.ledger.sqlite import SqliteLedger
 from tests.audit.conftest import AUDITOR
@@ -19,9 +20,9 @@ def app(at_rest):
     """The part of the program retention asks: where the record is, what time it is, who owns it."""
     return SimpleNamespace(
         state=at_rest.state,
-        ledger_path=at_rest.path,
         clock=at_rest.clock,
-        lock=lambda: RunnerLock(at_rest.state),
+        turn=lambda: RunnerLock(at_rest.state),
+        forgetter=lambda: Forgetter.open(at_rest.path, clock=at_rest.clock),
         own_reader=lambda: SqliteLedger.open(at_rest.path, write=False, clock=at_rest.clock),
     )
 

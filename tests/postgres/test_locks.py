@@ -11,7 +11,7 @@ from alerting.ledger.audit import first_break
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.model.delivery import State
 from alerting.testing.builders import A_MOMENT_US as NOW
-from alerting.testing.builders import accepted, an_actor, deferred
+from alerting.testing.builders import accepted, an_actor, an_alert, an_opening, deferred
 from alerting.testing.ledger_receipts import a_receipt
 from alerting.testing.ledger_steps import ID, LEASE, SECOND, SMS, opened, plan
 
@@ -133,3 +133,19 @@ def test_a_batch_in_somebody_s_hands_is_passed_over(two):
         with second.transaction():
             theirs = second.lease(SMS, owner="b", at=NOW, until=NOW + LEASE)
     assert mine.id != theirs.id
+
+
+def test_two_who_open_the_same_come_one_after_the_other(two, meanwhile):
+    first, second = two
+
+    def look_and_open(ledger, alert_id):
+        ledger.alone("opening hazard")
+        if any(record.alert.id.startswith("L-NEW") for record in ledger.alerts()):
+            return "joined"
+        ledger.open_alert(an_opening(SMS, alert=an_alert(id=alert_id, run_key=alert_id)), at=NOW)
+        return "opened"
+
+    with first.transaction():
+        assert look_and_open(first, "L-NEW001") == "opened"
+        other = meanwhile(second, lambda ledger: look_and_open(ledger, "L-NEW002"))
+    assert other.result(BOUND_S) == "joined"

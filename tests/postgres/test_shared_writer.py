@@ -128,10 +128,10 @@ def test_cancelling_while_others_claim_loses_no_row(writers, open_ledger):
     for start in range(0, 300, 100):
         plan(ledger, 100, start=start)
 
-    def work(writer, owner):
-        held_batch = writer.submit(
-            lambda held: held.lease(SMS, owner=owner, at=NOW, until=NOW + LEASE)
-        ).result(20)
+    def leased(writer, owner):
+        return writer.submit(lambda held: held.lease(SMS, owner=owner, at=NOW, until=NOW + LEASE)).result(20)
+
+    def work(writer, held_batch):
         for row in held_batch.rows[:50]:
             writer.submit(lambda held, row=row: held.claim(held_batch, [row.id], at=NOW)).result(20)
             writer.submit(
@@ -140,8 +140,9 @@ def test_cancelling_while_others_claim_loses_no_row(writers, open_ledger):
                 )
             ).result(20)
 
+    batches = [leased(writer, owner) for writer, owner in zip(writers, "abc", strict=False)]
     with ThreadPoolExecutor(4) as pool:
-        working = [pool.submit(work, writer, owner) for writer, owner in zip(writers, "abc", strict=False)]
+        working = [pool.submit(work, writer, batch) for writer, batch in zip(writers, batches, strict=False)]
         stopped = writers[3].submit(lambda held: held.cancel(ID, actor=an_actor(), at=NOW)).result(20)
         for future in working:
             future.result(60)

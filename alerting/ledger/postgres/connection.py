@@ -24,7 +24,7 @@ OLDEST: Final = 15
 _NUMBER: Final = 10_000
 #: A statement of ours is short, except one that ends an alert for millions of people.
 _STATEMENT_S: Final = 120
-_LOCK_S: Final = 5
+_LOCK_S: Final = 15
 #: A process that froze in the middle of a transaction must not hold rows that others need.
 _IDLE_S: Final = 10
 #: After so many seconds without an answer the network is taken for cut.

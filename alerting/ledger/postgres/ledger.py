@@ -109,6 +109,18 @@ class PostgresLedger(Receiving, Drilling):
         """Give the connection back; may be called twice."""
         self._connection.close()
 
+    def described(self) -> str:
+        """Return in words what this ledger is: its version and its server's."""
+        info = self._connection.raw.info
+        ((found,),) = self._db.all("fact", ("schema",))
+        return f"schema {found}, PostgreSQL {info.server_version // 10_000}.{info.server_version % 10_000}"
+
+    def remember(self, name: str, value: str) -> str:
+        """Keep a fact about the ledger unless it is known already; return what is known."""
+        self._db.run("keep_fact", (name, value))
+        ((known,),) = self._db.all("fact", (name,))
+        return str(known)
+
     # -- the audit log ----------------------------------------------------------------------------
 
     def record_act(
@@ -145,6 +157,10 @@ class PostgresLedger(Receiving, Drilling):
         self._db.many("add_audit", rows)
 
     # -- what is locked before it is looked at ----------------------------------------------------
+
+    def alone(self, word: str) -> None:
+        """From here to the end of the transaction nobody else is in this place with the same word."""
+        self._connection.ahead("lock_word", (word,))
 
     def _fence(self, batch: int) -> Fence:
         self._connection.ahead("lock_batch", (batch,))

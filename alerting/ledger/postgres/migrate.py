@@ -20,6 +20,14 @@ _FILES: Final = "[0-9][0-9][0-9][0-9]_*.sql"
 _LEAST: Final = re.compile(r"^-- least: (\d+)$", re.MULTILINE)
 
 
+class NoLedgerYet(LedgerUnavailable):
+    """There is no ledger here yet."""
+
+
+class OlderLedger(LedgerUnavailable):
+    """The ledger is of an older version."""
+
+
 def files() -> Sequence[Path]:
     """Return the migrations in order; the last one's number is the version this program writes."""
     return sorted(_FOLDER.glob(_FILES))
@@ -52,7 +60,7 @@ def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
     if write:
         _apply(connection, schema)
     elif not found:
-        raise LedgerUnavailable(
+        raise NoLedgerYet(
             Problem(
                 where=connection.where,
                 what="there is no ledger here yet",
@@ -60,7 +68,7 @@ def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
             )
         )
     else:
-        raise LedgerUnavailable(
+        raise OlderLedger(
             Problem(
                 where=connection.where,
                 what=f"is of an older version (ledger {found}, we need {latest()})",

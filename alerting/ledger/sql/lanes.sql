@@ -84,6 +84,9 @@ SET accepted = progress.accepted + excluded.accepted,
     last_ms = CASE WHEN excluded.last_ms > progress.last_ms THEN excluded.last_ms
                    ELSE progress.last_ms END
 
+-- name: live_lease --
+SELECT id FROM batch WHERE state = 'leased' AND lease_until >= ? LIMIT 1
+
 -- name: release_batch --
 UPDATE batch
 SET state = CASE WHEN n_pending + n_sending + n_uncertain = 0 THEN 'done' ELSE 'ready' END,

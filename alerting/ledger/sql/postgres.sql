@@ -12,11 +12,20 @@ SELECT batch.id FROM batch
 WHERE alert = (SELECT ref FROM alert WHERE id = ?) AND state <> 'done'
 ORDER BY batch.id FOR UPDATE
 
+-- name: lock_word --
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.' || ?, 0))
+
 -- name: lock_alert --
 SELECT ref FROM alert WHERE id = ? FOR UPDATE
 
 -- name: lock_audit --
 SELECT name FROM meta WHERE name = 'audit' FOR UPDATE
+
+-- name: keep_fact --
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING
+
+-- name: fact --
+SELECT value FROM meta WHERE name = ?
 
 -- name: candidates --
 SELECT id, epoch, n_sending

@@ -275,29 +275,29 @@ $$;
 
 CREATE TRIGGER audit_in_order BEFORE INSERT ON audit
     FOR EACH ROW EXECUTE FUNCTION follows_the_last();
-CREATE TRIGGER audit_kept BEFORE UPDATE OR DELETE ON audit
+CREATE TRIGGER audit_kept BEFORE DELETE OR UPDATE ON audit
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER audit_never_emptied BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();
-CREATE TRIGGER attempt_kept BEFORE UPDATE OR DELETE ON attempt
+CREATE TRIGGER attempt_kept BEFORE DELETE OR UPDATE ON attempt
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER attempt_never_emptied BEFORE TRUNCATE ON attempt
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();
-CREATE TRIGGER outcome_kept BEFORE UPDATE OR DELETE ON outcome
+CREATE TRIGGER outcome_kept BEFORE DELETE OR UPDATE ON outcome
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER outcome_never_emptied BEFORE TRUNCATE ON outcome
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();
-CREATE TRIGGER receipt_kept BEFORE UPDATE OR DELETE ON receipt
+CREATE TRIGGER receipt_kept BEFORE DELETE OR UPDATE ON receipt
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER receipt_never_emptied BEFORE TRUNCATE ON receipt
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER occurrence_run_kept BEFORE UPDATE ON occurrence
-    FOR EACH ROW WHEN (OLD.outcome = 'run') EXECUTE FUNCTION stays_on_record();
+    FOR EACH ROW WHEN (old.outcome = 'run'::text) EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER occurrence_never_cut BEFORE DELETE ON occurrence
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER occurrence_never_emptied BEFORE TRUNCATE ON occurrence
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();
-CREATE TRIGGER drill_note_kept BEFORE UPDATE OR DELETE ON drill_note
+CREATE TRIGGER drill_note_kept BEFORE DELETE OR UPDATE ON drill_note
     FOR EACH ROW EXECUTE FUNCTION stays_on_record();
 CREATE TRIGGER drill_note_never_emptied BEFORE TRUNCATE ON drill_note
     FOR EACH STATEMENT EXECUTE FUNCTION stays_on_record();

@@ -1,0 +1,60 @@
+"""A campus whose record is on PostgreSQL: several hosts, each with a state directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+
+from campus import Campus
+
+from alerting.clock import SystemClock
+from alerting.ledger.audit import first_break
+from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.ledger.postgres.place import Place
+from alerting.secret import Secret
+
+
+class SharedCampus(Campus):
+    """One host; ``address`` is the database it shares with the others."""
+
+    def __init__(self, home, box, address, **given):
+        self.address = address
+        super().__init__(home, box, **given)
+
+    def configure(self, **changes):
+        super().configure(**changes)
+        path = self.home / "channels.yaml"
+        whole = json.loads(path.read_text())
+        path.write_text(json.dumps({**whole, "ledger": {"env": "ALERT_LEDGER"}}, indent=1))
+
+    def environment(self, extra=None):
+        return super().environment({"ALERT_LEDGER": self.address, **(extra or {})})
+
+    @contextlib.contextmanager
+    def ledger(self):
+        place = Place(address=Secret(self.address), schema="alerting_sandbox" if self.box else "alerting")
+        ledger = PostgresLedger.open(place, write=False, clock=SystemClock())
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def alerts(self):
+        with self.ledger() as ledger:
+            return list(ledger.alerts())
+
+    def whole(self, alert_id=None):
+        """Assert what holds at every moment: the acts are chained, counters are folds."""
+        with self.ledger() as ledger:
+            assert first_break(ledger.audit()) is None
+            for record in ledger.alerts():
+                if alert_id in (None, record.alert.id):
+                    folded = Counter((d.channel, d.state) for d in ledger.deliveries(record.alert.id))
+                    tallied = {
+                        (tally.channel, state): count
+                        for tally in ledger.tally(record.alert.id)
+                        for state, count in tally.counts.items()
+                        if count
+                    }
+                    assert tallied == dict(folded)

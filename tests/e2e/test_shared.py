@@ -1,0 +1,106 @@
+"""The same commands over a ledger on PostgreSQL, from one host and from two."""
+
+import json
+import re
+
+import pytest
+from campus import phone, slow, until
+from shared_campus import SharedCampus
+
+from alerting.model.delivery import State
+
+
+@pytest.fixture
+def hosts(tmp_path, box, fresh_database):
+    """Return a function that adds a host to the campus."""
+    made = []
+
+    def host(name="one", **given):
+        home = tmp_path / name
+        home.mkdir()
+        made.append(SharedCampus(home, box, fresh_database, **given))
+        return made[-1]
+
+    yield host
+    for one in made:
+        one.close()
+
+
+def test_send_report_and_prove_on_postgresql(hosts, box):
+    host = hosts()
+    told = json.loads(host.send("--json", code=0).stdout)
+    assert [(c["channel"], c["accepted"], c["total"]) for c in told["channels"]] == [
+        ("x-campus", 1, 1),
+        ("facebook-campus", 1, 1),
+        ("sms-main", 3, 3),
+        ("email-main", 3, 3),
+    ]
+    assert (box.counts()["posts"], box.counts()["texts"], box.counts()["mails"]) == (2, 3, 3)
+    host.sender_gone()
+    host.whole()
+    assert not (host.state / "ledger.db").exists()
+
+    assert json.loads(host("status", told["alert"], "--json", code=0).stdout)["settled"]
+    assert told["alert"] in host("status", code=0).stdout
+    host("report", told["alert"], code=0)
+    assert "NSU ALERT" in (host.home / f"{told['alert']}.html").read_text()
+    assert len(host("export", told["alert"], code=0).stdout.splitlines()) >= 8
+    assert "alert.opened" in host("audit", "log", code=0).stdout
+    sealed = json.loads(host("audit", "checkpoint", "--json", code=0).stdout)
+    proved = json.loads(host("audit", "verify", "--json", code=0).stdout)
+    assert (proved["whole"], proved["broken"], proved["alerts"]) == (True, [], 1)
+    assert proved["acts"] == sealed["size"]
+    assert re.search(r"^ok +ledger .*PostgreSQL", host("doctor").stdout, re.MULTILINE | re.IGNORECASE)
+
+
+def test_what_one_host_sends_another_sees_and_stops(hosts, box):
+    one, two = hosts("one", people=40, sms={"rate_per_s": 4}), hosts("two", people=40)
+    alert_id = one.send_and_leave("--channels", "sms-main")
+    until(lambda: box.counts()["texts"], 10, "nothing left")
+    two("cancel", alert_id, code=0)
+    one.settled(alert_id)
+    stopped = box.counts()["texts"]
+    one.sender_gone()
+    states = [d.state for d in two.deliveries(alert_id)]
+    assert 0 < stopped < 40
+    assert states.count(State.ACCEPTED) == stopped == box.counts()["texts"]
+    assert states.count(State.CANCELLED) == 40 - stopped
+    two.whole()
+
+
+def test_a_host_that_dies_is_followed_by_another(hosts, box):
+    people = 30
+    one, two = hosts("one", people=people, sms={"rate_per_s": 20}), hosts("two", people=people)
+    alert_id = one.send_and_leave("--channels", "sms-main")
+    until(lambda: box.counts()["texts"] > 3, 10, "nothing left")
+    one.kill_sender()
+    two("resume", code=0)
+    one.settled(alert_id, within_s=40)
+    sent = [text["to"] for text in box.state("texts")]
+    assert sorted(set(sent)) == [phone(n) for n in range(people)]
+    assert len(sent) == people, "nobody was told twice: what was on its way was looked up"
+    two.whole()
+
+
+def test_the_same_alert_from_two_hosts_is_one(hosts, box):
+    one, two = hosts("one"), hosts("two")
+    box.play(slow(0.3))
+    first = one.start("send", "hazard", "-v", "place=Baker Hall", "--confirm", "Baker Hall", "--json")
+    second = two.start("send", "hazard", "-v", "place=Baker Hall", "--confirm", "Baker Hall", "--json")
+    told = [json.loads(process.communicate(timeout=30)[0].splitlines()[-1]) for process in (first, second)]
+    assert told[0]["alert"] == told[1]["alert"]
+    assert box.counts()["texts"] == 3
+
+
+def test_an_address_that_is_missing_or_wrong_is_told_before_anything_is_sent(hosts, fresh_database):
+    host = hosts()
+    host.box = None  # real hosts: nothing may leave
+    gone = host.send(env={"ALERT_LEDGER": "postgresql://alert:canary-pg@127.0.0.1:1/alerts"}, code=75)
+    assert "cannot be reached" in gone.stderr
+    assert "canary" not in gone.stdout + gone.stderr
+    wrong = host.send(env={"ALERT_LEDGER": "sqlite:///x"}, code=2)
+    assert "ledger: the variable ALERT_LEDGER does not hold an address" in wrong.stderr
+    assert re.search(
+        r"channels.yaml:\d+: ledger: the variable ALERT_LEDGER is empty",
+        host.send(env={"ALERT_LEDGER": ""}, code=2).stderr,
+    )
