@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import mails, start, store, texts
+from benchmarks import flood, mails, recall, start, store, texts
 from benchmarks.lab import Lab
 from benchmarks.table import Line, markdown, write
 
@@ -28,6 +28,8 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "list": store.lists,
     "memory": store.memory,
     "growth": store.growth,
+    "recall": recall.recall,
+    "flood": flood.flood,
 }
 _QUICK_PAIRS, _PAIRS = 1, 5
 

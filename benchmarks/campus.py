@@ -23,10 +23,26 @@ _SMS = """\
     account_sid: AC00000000000000000000000000000000
     auth_token: {{env: BENCH_TOKEN}}
     from: "+14135550199"
-    base_url: {url}
-    rate_per_s: {rate}
+{where}    rate_per_s: {rate}
     in_flight: {in_flight}
 """
+_SOCIAL = (
+    """\
+  - name: x-campus
+    kind: x
+    account: campus
+    consumer_key: {env: BENCH_TOKEN}
+    consumer_secret: {env: BENCH_TOKEN}
+    access_token: {env: BENCH_TOKEN}
+    access_token_secret: {env: BENCH_TOKEN}
+""",
+    """\
+  - name: facebook-campus
+    kind: facebook
+    page: "1000001"
+    access_token: {env: BENCH_TOKEN}
+""",
+)
 _MAIL = """\
   - name: mail
     kind: email.smtp
@@ -58,7 +74,13 @@ def people(folder: Path, count: int, *, mail: bool = False) -> Path:
 
 
 def sms(name: str, url: str, *, rate: float = 1e6, in_flight: int = 50) -> str:
-    return _SMS.format(name=name, url=url, rate=rate, in_flight=in_flight)
+    where = f"    base_url: {url}\n" if url else ""
+    return _SMS.format(name=name, where=where, rate=rate, in_flight=in_flight)
+
+
+def social() -> list[str]:
+    """A public account and a page, for a run against the sandbox."""
+    return list(_SOCIAL)
 
 
 def mailing(port: int, *, connections: int, batch: int) -> str:

@@ -31,7 +31,7 @@ RECALLED: Final = "alert.recalled"
 TAKEN_BACK: Final = "alert.taken_back"
 _BY_ITSELF: Final = Actor(name="alert", origin="by itself")
 #: Calls open at once: taking back must not crowd out the correction on the same account.
-_AT_ONCE: Final = 10
+_AT_ONCE: Final = 20
 #: How long what is just leaving is waited for, and a correction before its wrong post is deleted.
 _LONGEST_S: Final = 120.0
 _LOOK_S: Final = 0.2

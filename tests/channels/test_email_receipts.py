@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from smtp_relay import CERTIFICATE, SmtpRelay
 
 from alerting.channels.base import MailReader, Surroundings
 from alerting.channels.email import naming
@@ -233,12 +234,13 @@ class Imap:
     """Just enough of IMAP4rev1 for one visit."""
 
     def __init__(self, mails, *, refuse=False):
-        self.mails, self.refuse, self.seen = mails, refuse, set()
+        self.mails, self.refuse, self.seen, self.heard = mails, refuse, set(), []
 
     async def serve(self, reader, writer):
         writer.write(b"* OK ready\r\n")
         while line := await reader.readline():
             tag, word, *rest = line.decode().split()
+            self.heard.append(word)
             writer.write(self.answer(word.upper(), rest) + f"{tag} {self.status(word)} done\r\n".encode())
             await writer.drain()
         writer.close()
@@ -262,17 +264,18 @@ class Imap:
         return b""
 
 
-async def visit(imap, keep):
+async def visit(imap, keep, *, tls="none"):
     import asyncio
 
-    server = await asyncio.start_server(imap.serve, "127.0.0.1", 0)
+    context = SmtpRelay().context() if tls == "implicit" else None
+    server = await asyncio.start_server(imap.serve, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     box = {
         "host": "127.0.0.1",
         "port": port,
         "username": "b",
         "password": Secret("hunter2hunter2"),
-        "tls": "none",
+        "tls": tls,
     }
     try:
         return await asyncio.to_thread(channel(bounces=box).collect, keep)
@@ -286,6 +289,26 @@ async def test_new_mail_is_read_once_and_marked_when_it_is_kept():
     assert await visit(imap, told.append) == 3
     assert [len(receipts) for receipts in told] == [1, 0, 1]
     assert await visit(imap, told.append) == 0
+
+
+VARIABLES = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+async def test_over_tls_the_mailbox_is_read_where_the_campus_trusts_its_certificate(variable, monkeypatch):
+    for each in VARIABLES:
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(variable, str(CERTIFICATE))
+    imap, told = Imap([bounce()]), []
+    assert await visit(imap, told.append, tls="implicit") == 1
+    assert [len(receipts) for receipts in told] == [1]
+
+
+async def test_no_login_reaches_a_server_whose_certificate_nobody_trusts():
+    imap = Imap([bounce()])
+    with pytest.raises(OSError, match="certificate verify failed"):
+        await visit(imap, lambda _: None, tls="implicit")
+    assert imap.heard == []
 
 
 async def test_what_cannot_be_kept_stays_unread():

@@ -39,11 +39,13 @@ def collect(box: BounceBox, take: Callable[[bytes], None]) -> int:
 
 def _connect(box: BounceBox) -> IMAP4:
     import imaplib
-    import ssl
+    import os
+
+    from alerting.channels.email.dial import trust
 
     if box.tls == "none":
         return imaplib.IMAP4(box.host, box.port, timeout=_WITHIN_S)
-    context = ssl.create_default_context()
+    context = trust(os.environ)
     return imaplib.IMAP4_SSL(box.host, box.port, ssl_context=context, timeout=_WITHIN_S)
 
 
