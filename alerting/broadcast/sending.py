@@ -198,7 +198,7 @@ class Senders:
         try:
             if not self._carries(live=envelopes[0].live):
                 # The wall between drill and live, looked at once more with the message in hand.
-                outcomes: Sequence[Outcome] = [Rejected(Reason.CONTENT_REFUSED, _WRONG_MODE)] * len(items)
+                outcomes: Sequence[Outcome] = [Rejected(Reason.WRONG_MODE, _WRONG_MODE)] * len(items)
             elif self._batch and len(items) > 1:
                 outcomes = await self._batch.send_many(envelopes)
             else:

@@ -151,10 +151,11 @@ def refuse_unwalled(plan: Plan) -> None:
 
 def _walled(lane: LanePlan, word: str) -> bool:
     content = lane.content
-    text = content.text.strip()
-    last = text.splitlines()[-1] if text else ""
-    subject = not content.subject or content.subject.startswith(word)
-    return text.startswith(word) and word in last and subject and (not content.html or word in content.html)
+    begun, text = content.text.strip().startswith(word), content.text.strip().removeprefix(word)
+    ended = bool(text) and word in text.splitlines()[-1]
+    subject = content.subject.removeprefix(word)
+    named = not content.subject or (subject != content.subject and subject.endswith(word))
+    return begun and ended and named and (not content.html or content.html.count(word) > 1)
 
 
 def _missing_canaries(house: House, drill: Drill, plan: Plan) -> list[str]:

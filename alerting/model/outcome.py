@@ -29,6 +29,7 @@ class Reason(Enum):
     DUPLICATE = ("duplicate", Scope.MESSAGE, "the provider has this text already", "look at the account")
     TOO_LONG = ("too_long", Scope.MESSAGE, "too long for the provider", "shorten the template")
     CONTENT_REFUSED = ("content_refused", Scope.MESSAGE, "text refused by the provider", "change the wording")
+    WRONG_MODE = ("wrong_mode", Scope.MESSAGE, "the channel is not for this kind of alert", "see its mode")
     BAD_REQUEST = ("bad_request", Scope.MESSAGE, "request refused as malformed", "see the provider's code")
 
     AUTH = ("auth", Scope.CHANNEL, "credentials refused", "renew the token or password")

@@ -1,10 +1,11 @@
 """The walls between drill and live. ``test_walls_removed.py`` takes each away and sees these fail."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from drill_campus import ACTOR, a_drill, a_programme, feed, wired
+from drill_campus import ACTOR, ROOT, a_drill, a_programme, feed, wired
 
 from alerting.drills.due import by_hand
 from alerting.drills.exercise import exercise_house, open_exercise, plan_exercise, refuse_unwalled
@@ -13,6 +14,9 @@ from alerting.errors import NotAllowed, PlanRefused, TemplateProblem, UsageProbl
 from alerting.keys import is_live
 from alerting.model.alert import Status
 from alerting.model.message import Shape, Unit
+from alerting.rendering.core import CoreWords
+from alerting.rendering.render import render
+from alerting.rendering.store import TemplateStore
 from alerting.service.opening import open_alert
 from alerting.service.planning import Past, Request, make_plan
 
@@ -53,6 +57,18 @@ def test_the_template_of_a_real_alert_is_an_exercise_in_a_drill(campus):
     assert not plan.subject.live
 
 
+def test_a_template_for_practice_is_never_rendered_as_a_real_alert(campus):
+    template = campus.house().templates.find("drill")
+    assert template.drill
+    for status in Status:
+        core = CoreWords(source="NSU ALERT", time="3:05pm", status=status)
+        if status is Status.ACTUAL:
+            with pytest.raises(TemplateProblem, match="cannot be sent as a real alert"):
+                render(template, {}, core=core)
+        else:
+            assert render(template, {}, core=core).blocks["sms"].startswith(core.wall)
+
+
 def test_a_drill_has_the_id_and_the_status_of_a_drill_in_the_record(campus):
     alert_id = start(campus, a_drill(template="gas-leak", values={"place": "Baker Hall"}))
     record = campus.reader().alert(alert_id)
@@ -78,12 +94,27 @@ def test_every_channel_and_the_subject_begin_and_end_with_the_word(campus):
                 assert lane.content.html.count("DRILL: this is practice.") == 2
 
 
-def test_a_plan_without_the_words_is_refused_whoever_made_it(campus):
-    plan = plan_of(campus, a_drill())
+@pytest.mark.parametrize(
+    "bare",
+    [
+        {"text": "Find your nearest exit. DRILL"},
+        {"text": "DRILL Find your nearest exit."},
+        {"text": "DRILL"},
+        {"subject": "Find your nearest exit"},
+        {"subject": "DRILL Find your nearest exit"},
+        {"html": "<p>DRILL</p><p>Find your nearest exit.</p>"},
+    ],
+    ids=["not first", "not last", "nothing else", "no subject's", "not at its end", "not around the page"],
+)
+def test_a_plan_without_the_words_is_refused_whoever_made_it(campus, bare):
+    mail = Shape(unit=Unit.CHARACTERS, limit=100_000, slots=("email", "message"), subject=True, html=True)
+    campus.wired = [wired("email-main", shape=mail)]
+    plan = plan_of(campus, a_drill(channels=("email-main",)))
+    refuse_unwalled(plan)
     [lane] = plan.lanes
-    bare = replace(lane, content=replace(lane.content, text="Find your nearest exit. DRILL"))
-    with pytest.raises(PlanRefused, match="sms-main"):
-        refuse_unwalled(replace(plan, lanes=(bare,)))
+    bare_lane = replace(lane, content=replace(lane.content, **bare))
+    with pytest.raises(PlanRefused, match="email-main"):
+        refuse_unwalled(replace(plan, lanes=(bare_lane,)))
 
 
 def test_a_plan_of_a_real_alert_is_never_opened_as_a_drill(campus):
@@ -130,6 +161,25 @@ def test_a_public_feed_is_used_only_when_the_drill_names_it(campus):
 def test_no_drill_says_that_it_is_none(campus, words):
     with pytest.raises(TemplateProblem, match="no drill"):
         plan_of(campus, a_drill(values={"place": words}))
+
+
+@pytest.mark.parametrize("block", ["message", "subject", "email_html"])
+@pytest.mark.parametrize("name", ["drill", "gas-leak"])
+def test_no_template_of_either_kind_says_that_it_is_no_drill(campus, tmp_path, name, block):
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    text = (ROOT / "templates" / f"{name}.md").read_text()
+    words = "<p>This is <b>not</b> a drill.</p>" if block == "email_html" else "This is NOT a drill."
+    kept = re.sub(rf"{{% block {block} %}}.*?{{% endblock %}}", "", text, flags=re.DOTALL)
+    (folder / f"{name}.md").write_text(f"{kept}\n{{% block {block} %}}\n{words}\n{{% endblock %}}\n")
+    house = replace(campus.house(), templates=TemplateStore(folder))
+    values = {"place": "Baker Hall"} if name == "gas-leak" else {}
+    drill = a_drill(template=name, values=values)
+    with pytest.raises(TemplateProblem, match="says that it is no drill"):
+        plan_exercise(house, a_programme(drill), drill, as_of=campus.clock.now(), past=Past())
+    request = Request(template=name, values=values, audience="staff", channels=("sms-main",))
+    with pytest.raises(TemplateProblem, match="says that it is no drill"):
+        make_plan(house, request, as_of=campus.clock.now(), past=Past())
 
 
 def test_no_drill_starts_while_a_real_alert_is_in_force(campus):
