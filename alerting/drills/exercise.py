@@ -16,7 +16,7 @@ from alerting.audience.roster import Roster
 from alerting.broadcast.plan import LanePlan, Plan
 from alerting.clock import micros
 from alerting.drills.drill import Drill, Programme
-from alerting.drills.force import in_force
+from alerting.drills.force import PRACTICE, in_force
 from alerting.drills.schedule import Occurrence
 from alerting.errors import NotAllowed, PlanRefused, Problem, UsageProblem
 from alerting.ledger.base import DrillLedger
@@ -138,9 +138,9 @@ def refuse_unwalled(plan: Plan) -> None:
         PlanRefused: it would be a real alert, or a text does not begin and end with the drill's word.
     """
     subject = plan.subject
-    word = WALL.get(subject.status, "")
-    if subject.live or not word:
+    if subject.status not in PRACTICE:
         raise PlanRefused(Problem(where=subject.template, what="this plan is no drill; nothing was opened"))
+    word = WALL[subject.status]
     bare = [lane.channel for lane in plan.lanes if not _walled(lane, word)]
     if bare:
         what = f"{', '.join(bare)}: the text does not begin and end with {word}; nothing was opened"

@@ -10,20 +10,25 @@ from typing import Final
 from alerting.broadcast.plan import Plan
 from alerting.ledger.base import LedgerReader
 from alerting.ledger.rows import AlertRecord
-from alerting.model.alert import MsgType
+from alerting.model.alert import MsgType, Status
 
-#: How many of the newest alerts are looked at; an incident has rarely more messages.
+#: How many of the newest alerts are looked at: an incident has rarely more messages, but the system's own
+#: notices lie between them. A real alert is looked for further back: missing it would start a drill.
 _RECENT: Final = 20
+_FAR: Final = 200
+#: What people practise; a notice of the system is neither that nor a real alert.
+PRACTICE: Final = (Status.EXERCISE, Status.TEST)
 
 
 def in_force(ledger: LedgerReader, at: datetime) -> AlertRecord | None:
     """Return a real alert whose life has not ended and that nothing has withdrawn, or None."""
-    return next((record for record in _standing(ledger, at) if record.alert.live), None)
+    return next((record for record in _standing(ledger, at, _FAR) if record.alert.live), None)
 
 
 def running_drill(ledger: LedgerReader, at: datetime) -> AlertRecord | None:
     """Return a drill people may still be practising, or None."""
-    return next((record for record in _standing(ledger, at) if not record.alert.live), None)
+    standing = _standing(ledger, at, _RECENT)
+    return next((record for record in standing if record.alert.status in PRACTICE), None)
 
 
 def beside_drill(plan: Plan, ledger: LedgerReader | None, *, at: datetime) -> Plan:
@@ -39,10 +44,10 @@ def beside_drill(plan: Plan, ledger: LedgerReader | None, *, at: datetime) -> Pl
     return replace(plan, warnings=(told, *plan.warnings))
 
 
-def _standing(ledger: LedgerReader, at: datetime) -> Iterator[AlertRecord]:
+def _standing(ledger: LedgerReader, at: datetime, limit: int) -> Iterator[AlertRecord]:
     """Yield the last word of each recent incident, where it still stands."""
     seen: set[str] = set()
-    for record in ledger.alerts(limit=_RECENT):
+    for record in ledger.alerts(limit=limit):
         alert = record.alert
         if alert.incident in seen:
             continue

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from drill_campus import ACTOR, ROOT, a_drill, a_programme, feed, wired
 
+from alerting.clock import micros
 from alerting.drills.due import by_hand
 from alerting.drills.exercise import exercise_house, open_exercise, plan_exercise, refuse_unwalled
 from alerting.drills.force import beside_drill
@@ -19,6 +20,7 @@ from alerting.rendering.render import render
 from alerting.rendering.store import TemplateStore
 from alerting.service.opening import open_alert
 from alerting.service.planning import Past, Request, make_plan
+from alerting.testing.builders import a_lane, an_alert, an_opening
 
 
 def plan_of(campus, drill, programme=None):
@@ -60,7 +62,7 @@ def test_the_template_of_a_real_alert_is_an_exercise_in_a_drill(campus):
 def test_a_template_for_practice_is_never_rendered_as_a_real_alert(campus):
     template = campus.house().templates.find("drill")
     assert template.drill
-    for status in Status:
+    for status in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
         core = CoreWords(source="NSU ALERT", time="3:05pm", status=status)
         if status is Status.ACTUAL:
             with pytest.raises(TemplateProblem, match="cannot be sent as a real alert"):
@@ -117,11 +119,12 @@ def test_a_plan_without_the_words_is_refused_whoever_made_it(campus, bare):
         refuse_unwalled(replace(plan, lanes=(bare_lane,)))
 
 
-def test_a_plan_of_a_real_alert_is_never_opened_as_a_drill(campus):
+@pytest.mark.parametrize("status", [Status.ACTUAL, Status.SYSTEM])
+def test_a_plan_of_anything_else_is_never_opened_as_a_drill(campus, status):
     drill = a_drill()
     programme, at = a_programme(drill), campus.clock.now()
     plan = plan_of(campus, drill, programme)
-    real = replace(plan, subject=replace(plan.subject, status=Status.ACTUAL))
+    real = replace(plan, subject=replace(plan.subject, status=status))
     occurrence = by_hand(drill, programme, now=at)
     with pytest.raises(PlanRefused, match="no drill"):
         campus.do(
@@ -184,10 +187,32 @@ def test_no_template_of_either_kind_says_that_it_is_no_drill(campus, tmp_path, n
 
 def test_no_drill_starts_while_a_real_alert_is_in_force(campus):
     _, alert_id = go_live(campus)
+    notices(campus, 30)
     with pytest.raises(NotAllowed, match=alert_id):
         start(campus, a_drill())
     campus.clock.advance(timedelta(hours=3))  # its life has ended
     assert start(campus, a_drill()).startswith("D-")
+
+
+def notices(campus, number):
+    """Put notices of the system itself on record: they are neither drills nor real alerts."""
+    at = campus.clock.now()
+    for place in range(number):
+        name = f"N-{place:06d}"
+        told = an_alert(
+            id=name, incident=name, status=Status.SYSTEM, created_at=at, expires_at=at + timedelta(hours=9)
+        )
+        campus.do(
+            lambda ledger, told=told: ledger.open_alert(
+                an_opening(a_lane("sms-main"), alert=told), at=micros(at)
+            )
+        )
+
+
+def test_a_notice_of_the_system_is_no_running_drill(campus):
+    plan, _ = go_live(campus)
+    notices(campus, 1)
+    assert beside_drill(plan, campus.reader(), at=campus.clock.now()) == plan
 
 
 def test_a_real_alert_within_a_running_drill_says_so_first(campus):
