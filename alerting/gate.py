@@ -27,6 +27,7 @@ NEEDS: Final[Mapping[str, tuple[frozenset[Role], str]]] = {
     "cancel": (frozenset({_S, _A}), "cancel alerts"),
     "close": (frozenset({_S, _A}), "close incidents"),
     "drill.start": (frozenset({_S}), "run drills"),
+    "retain": (frozenset({Role.ADMIN}), "delete people's data"),
     "alert.noted": (frozenset({_S, _A}), "note facts of an alert"),
     "template.reviewed": (frozenset({_A, Role.TEMPLATE_EDITOR, Role.ADMIN}), "review templates"),
 }

@@ -236,18 +236,19 @@ class Runner:
                 return {"ok": True, **asdict(opened)}
             case "cancel" | "close":
                 return {"ok": True, **await self._perform(told)}
-            case "acts":
-                at = micros(self.clock.now())
-                return await self._writer.do(lambda ledger: acts.answer(ledger, told, at=at))
-            case "receipts":
-                at = micros(self.clock.now())
-                return await self._writer.do(lambda ledger: receipts.answer(ledger, told, at=at))
+            case "acts" | "receipts" as verb:
+                at, keep = micros(self.clock.now()), acts.answer if verb == "acts" else receipts.answer
+                return await self._writer.do(lambda ledger: keep(ledger, told, at=at))
             case "drill.start" | "drill.due" | "drill.note":
                 from alerting.starting import answer  # only whoever runs drills pays for it
 
                 done = await answer(self.app, told, writer=self._writer)
                 self._engine.look()
                 return done
+            case "retain":
+                from alerting.retaining import answer as forgotten
+
+                return await forgotten(self.app, told, writer=self._writer)
             case "resume":
                 self._engine.look()
                 return {"ok": True}

@@ -8,7 +8,6 @@ with other accounts; then it says so, and nothing is opened.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -20,9 +19,8 @@ from alerting.drills.due import by_hand
 from alerting.drills.exercise import BY_HAND, Taken
 from alerting.drills.force import in_force
 from alerting.drills.schedule import Occurrence
-from alerting.engine.control import Unanswered, ask
-from alerting.errors import LedgerBusy, NotAllowed, Problem
-from alerting.gate import admit
+from alerting.errors import NotAllowed, Problem
+from alerting.handover import carry_out
 from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
 from alerting.ledger.rows import Actor, NoteRow
 from alerting.scheduler import Fired, fire, opening, planned, split
@@ -38,10 +36,6 @@ T = TypeVar("T")
 
 #: What the owner of a ledger is asked for here.
 VERBS: Final = ("drill.start", "drill.due", "drill.note")
-_ANSWER_S: Final = 30.0
-#: An owner that is just starting or ending does not answer; it is over in much less than this.
-_HANDOVER_S: Final = 5.0
-_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +72,7 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
         "digest": order.digest,
         "clock": dict(order.clock),
     }
-    told = _owned(app, here, request, actor=order.actor)
+    told = _asked(app, here, request, actor=order.actor)
     return told if isinstance(told, Opened) else Opened(alert_id=told["alert_id"], planned=told["planned"])
 
 
@@ -93,7 +87,7 @@ def start_due(app: App, programme: Programme, *, rehearsals: bool, actor: Actor)
     def here(writer: GroupWriter) -> Fired:
         return asyncio.run(fire(app, programme, writer=writer, actor=actor))
 
-    told = _owned(app, here, {"verb": "drill.due", "rehearsals": rehearsals}, actor=actor)
+    told = _asked(app, here, {"verb": "drill.due", "rehearsals": rehearsals}, actor=actor)
     return told if isinstance(told, Fired) else _fired(told)
 
 
@@ -109,45 +103,15 @@ def keep_note(app: App, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
         writer.submit(partial(_note, alert_id=alert_id, note=note, actor=actor)).result()
         return True
 
-    _owned(app, here, {"verb": "drill.note", "alert": alert_id, "note": list(note)}, actor=actor)
+    _asked(app, here, {"verb": "drill.note", "alert": alert_id, "note": list(note)}, actor=actor)
 
 
-def _owned(
+def _asked(
     app: App, here: Callable[[GroupWriter], T], request: Mapping[str, Any], *, actor: Actor
 ) -> T | dict[str, Any]:
-    """Own the ledger for a moment, or ask the process that does; until one of both succeeds."""
+    """Carry a request out, here or by the owner; it says which accounts this process holds."""
     holds = [channel.name for channel in app.config.channels]
-    said = {"actor": actor.name, "origin": actor.origin, "token": app.token}
-    asked = {**request, "holds": holds, **said}
-    until = time.monotonic() + _HANDOVER_S
-    while True:
-        lock = app.lock()
-        try:
-            lock.acquire()
-        except LedgerBusy:
-            try:
-                return _agreed(ask(app.state, asked, timeout=_ANSWER_S))
-            except Unanswered:
-                raise
-            except LedgerBusy:
-                if time.monotonic() > until:
-                    raise
-            time.sleep(_PAUSE_S)
-            continue
-        with lock:
-            admit(app.config, asked)
-            writer = app.writer()
-            try:
-                return here(writer)
-            finally:
-                writer.close()
-
-
-def _agreed(told: dict[str, Any]) -> dict[str, Any]:
-    from alerting.runner import raise_refusal
-
-    raise_refusal(told)
-    return told
+    return carry_out(app, {**request, "holds": holds}, lambda writer, _: here(writer), actor=actor)
 
 
 # -- the owner ------------------------------------------------------------------------------------

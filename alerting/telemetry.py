@@ -34,6 +34,8 @@ EVENTS: Final = {
     "follow_ups.failed": "what may follow an alert could not be rendered and put on record",
     "feed.failed": "the public feed could not be written",
     "drill.missed": "a planned time of a drill passed without it",
+    "people.kept": "addresses older than audit.retain_days could not be forgotten; it is tried again",
+    "people.forgotten": "addresses older than audit.retain_days were replaced by stand-ins",
     "drill.refused": "a drill could not be started; it is tried again until its window closes",
     "drill.rehearsed": "a process was started for the rehearsals that are due",
     "rehearsal.failed": "that process could not be started, or ended with an error or a miss",

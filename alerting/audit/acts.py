@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from alerting.clock import micros
-from alerting.errors import LedgerBusy, NotAllowed
+from alerting.errors import NotAllowed
 from alerting.ledger.rows import Actor
 
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.ledger.base import Ledger, LedgerReader
+    from alerting.ledger.writer import GroupWriter
 
 #: What another process may ask the owner to write down; everything else comes with its own effect.
 ASKABLE: Final = frozenset(
@@ -33,7 +34,6 @@ ASKABLE: Final = frozenset(
 )
 #: What is about no alert.
 LEDGER: Final = "ledger"
-_PATIENCE_S: Final = 10.0
 
 
 class Act(NamedTuple):
@@ -86,28 +86,12 @@ def record(acts: Sequence[Act], app: App, *, actor: Actor) -> tuple[int, str]:
         LedgerBusy: its owner does not answer.
         NotAllowed: the actor, or whose token was given, has no role for one of them.
     """
-    from alerting.engine.control import ask
-    from alerting.gate import admit
+    from alerting.handover import carry_out
 
-    request = {
-        "verb": "acts",
-        "acts": [[act.action, act.subject, dict(act.body)] for act in acts],
-        "actor": actor.name,
-        "origin": actor.origin,
-        "token": app.token,
-    }
-    try:
-        with app.turn():
-            admitted = admit(app.config, request)
-            writer, at = app.writer(), micros(app.clock.now())
-            try:
-                told = writer.submit(lambda ledger: answer(ledger, admitted, at=at)).result()
-            finally:
-                writer.close()
-    except LedgerBusy:
-        told = ask(app.state, request, timeout=_PATIENCE_S)
-    if not told.get("ok"):
-        from alerting.runner import raise_refusal
+    def here(writer: GroupWriter, told: Mapping[str, Any]) -> dict[str, Any]:
+        at = micros(app.clock.now())
+        return writer.submit(lambda ledger: answer(ledger, told, at=at)).result()
 
-        raise_refusal(told)
-    return int(told["seq"]), str(told["hash"])
+    named = [[act.action, act.subject, dict(act.body)] for act in acts]
+    done = carry_out(app, {"verb": "acts", "acts": named}, here, actor=actor)
+    return int(done["seq"]), str(done["hash"])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from alerting.engine.control import ask
-from alerting.errors import LedgerBusy
-from alerting.gate import admit
-from alerting.runner import perform, raise_refusal
+from alerting.handover import carry_out
+from alerting.runner import perform
 
 if TYPE_CHECKING:
     from alerting.cli.face import Face
-
-_ANSWER_S: Final = 5.0
+    from alerting.ledger.writer import GroupWriter
 
 
 def act(face: Face, verb: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -21,18 +19,10 @@ def act(face: Face, verb: str, told: dict[str, Any]) -> dict[str, Any]:
     Raises:
         AlertingError: it was refused; nothing was changed.
     """
-    app, actor = face.view, face.actor
-    request = {"verb": verb, "actor": actor.name, "origin": actor.origin, "token": face.token, **told}
-    try:
-        with app.turn():
-            admitted = admit(app.config, request)
-            writer = app.writer()
-            try:
-                at = app.clock.now()
-                return dict(writer.submit(lambda ledger: perform(ledger, admitted, at=at)).result())
-            finally:
-                writer.close()
-    except LedgerBusy:
-        answer = ask(app.state, request, timeout=_ANSWER_S)
-        raise_refusal(answer)
-        return answer
+    app = face.view
+
+    def here(writer: GroupWriter, request: Mapping[str, Any]) -> dict[str, Any]:
+        at = app.clock.now()
+        return dict(writer.submit(lambda ledger: perform(ledger, request, at=at)).result())
+
+    return carry_out(app, {"verb": verb, **told}, here, actor=face.actor)

@@ -206,16 +206,15 @@ def retain(
     json: Json = False,
 ) -> None:
     """Delete people's addresses of settled alerts; counts, texts and the log stay, and still verify."""
-    from alerting.audit.retention import forget, forgettable
+    from alerting.audit.retention import forgettable
+    from alerting.retaining import retain as forget
 
     face: Face = ctx.obj
     app = face.view
     if app.reader() is None:
         raise UsageProblem(Problem(where=str(app.state), what="nothing was ever recorded here"))
     app.let_go()
-    plan = forgettable(app, days=days)
-    if not dry_run and plan.anything:
-        forget(app, plan, actor=face.actor)
+    plan = forgettable(app, days=days) if dry_run else forget(app, days=days, actor=face.actor)
     if json:
         emit("audit.retain", done=not dry_run, **plan.told())
         return

@@ -13,14 +13,16 @@ import typer
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.family import Json, family
 from alerting.cli.words import columns, plural
-from alerting.errors import LedgerBusy, Problem, UsageProblem
+from alerting.errors import Problem, UsageProblem
+from alerting.ledger.rows import Actor
 
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.channels.base import MailReader
+    from alerting.ledger.writer import GroupWriter
     from alerting.model.receipt import Receipt
 
-_ANSWER_S: Final = 30.0
+_PROVIDERS: Final = Actor(name="providers", origin="asked, or their mail read")
 _LARGEST_MAIL: Final = 1_000_000
 
 
@@ -32,23 +34,16 @@ def keep(app: App, receipts: Sequence[Receipt]) -> dict[str, Any]:
     """
     from alerting.broadcast.receipts import as_json
     from alerting.clock import micros
-    from alerting.engine.control import ask
-    from alerting.runner import raise_refusal
+    from alerting.handover import carry_out
 
     if not receipts:
         return {"changed": 0, "repeated": 0, "orphaned": 0}
-    try:
-        with app.turn():
-            writer = app.writer()
-            try:
-                at = micros(app.clock.now())
-                return writer.submit(lambda ledger: ledger.apply(receipts, at=at)).result()._asdict()
-            finally:
-                writer.close()
-    except LedgerBusy:
-        answer = ask(app.state, {"verb": "receipts", "receipts": as_json(receipts)}, timeout=_ANSWER_S)
-        raise_refusal(answer)
-        return answer
+
+    def here(writer: GroupWriter, _: object) -> dict[str, Any]:
+        at = micros(app.clock.now())
+        return writer.submit(lambda ledger: ledger.apply(receipts, at=at)).result()._asdict()
+
+    return carry_out(app, {"verb": "receipts", "receipts": as_json(receipts)}, here, actor=_PROVIDERS)
 
 
 def refresh(face: Face, alert_id: str) -> None:

@@ -80,12 +80,14 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
     @asynccontextmanager
     async def beside(writer: GroupWriter) -> AsyncIterator[None]:
         from alerting.callout import Callout, calling_out
+        from alerting.retaining import retaining
         from alerting.scheduler import scheduling
 
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(scheduling(app, writer))
             callout = Callout(app=app, writer=writer, signals=signals)
             await stack.enter_async_context(calling_out(callout))
+            await stack.enter_async_context(retaining(app, writer))
             served = _served(app, writer)
             if app.config.monitor:
                 await stack.enter_async_context(_monitored(app, writer, runner, served))

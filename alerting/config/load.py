@@ -119,6 +119,7 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
         ),
         retry=Retry(**file.retry.model_dump()),
         checkpoints=folder / file.audit.checkpoints if file.audit.checkpoints else None,
+        retain_days=file.audit.retain_days,
         publish=_publish(file, folder),
         on_call=_on_call(file, folder),
         channels=tuple(lanes.settings),

@@ -124,6 +124,7 @@ class Config:
     monitor: tuple[str, int] | None = None  #: host and port for monitors of our own
     warnings: tuple[Problem, ...] = ()
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
+    retain_days: int | None = None  #: people are forgotten that long after an alert came to rest
     publish: Publish = Publish()
     on_call: OnCall | None = None
     operators: Path | None = None  #: the file of operators, where another than ``operators.yaml`` is named

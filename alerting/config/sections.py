@@ -143,6 +143,12 @@ class AuditSection(_Section):
     checkpoints: _Path | None = Field(
         default=None, description="A file on another machine's disk; a signed line of the log is added there."
     )
+    retain_days: int | None = Field(
+        default=None,
+        ge=7,
+        le=36_500,
+        description="`alert serve` forgets people this many days after an alert came to rest; never without.",
+    )
 
 
 class PublishSection(_Section):

@@ -34,6 +34,7 @@ class Task:
     fn: Callable[[Ledger], Any]
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None = None
+    between: bool = False  #: outside any transaction, after those that came with it
     result: Any = None
     error: BaseException | None = None
 
@@ -66,6 +67,12 @@ class GroupWriter:
         """
         future: Future[T] = Future()
         self._add(Task(fn, future))
+        return future
+
+    def between(self, fn: Callable[[Ledger], T]) -> Future[T]:
+        """Run ``fn`` between two transactions: what a database does outside of any, its upkeep."""
+        future: Future[T] = Future()
+        self._add(Task(fn, future, between=True))
         return future
 
     async def do(self, change: Callable[[Ledger], T]) -> T:
@@ -109,7 +116,11 @@ class GroupWriter:
         try:
             ledger = self._open_ledger()
             while tasks := self._gather():
-                self._commit(ledger, tasks)
+                if together := [task for task in tasks if not task.between]:
+                    self._commit(ledger, together)
+                for task in tasks:
+                    if task.between:
+                        _alone(ledger, task)
                 _tell(tasks)
                 if self._ended is not None:
                     break
@@ -180,6 +191,13 @@ def attempt(ledger: Ledger, task: Task) -> None:
     except LedgerUnavailable:
         # Not the function's own failure: what has failed is what all of them stand on.
         raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to whoever waits
+        task.error = error
+
+
+def _alone(ledger: Ledger, task: Task) -> None:
+    try:
+        task.result = task.fn(ledger)
     except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to whoever waits
         task.error = error
 

@@ -53,6 +53,7 @@ def _alert(sheet: Sheet) -> dict[str, Any]:
         "template": alert.template,
         "variables": dict(alert.variables),
         "author": alert.author,
+        "break_glass": sheet.alone or None,
         "audience": alert.audience,
         "recipients": sheet.recipients,
         "refused": sheet.refused,

@@ -142,8 +142,11 @@ def answers(sheet: Sheet, campus: Campus) -> Iterator[Answer]:
             )
 
 
-def _times(channel: ChannelReport) -> tuple[str, str, str]:
-    return _span(channel.first_s), _span(channel.half_s), _span(channel.most_s)
+def _times(channel: ChannelReport) -> tuple[str, ...]:
+    """Return the times of acceptance, then those of delivery: first, half, nearly all."""
+    accepted = (channel.first_s, channel.half_s, channel.most_s)
+    arrived = (channel.arrived_first_s, channel.arrived_half_s, channel.arrived_most_s)
+    return tuple(map(_span, (*accepted, *arrived)))
 
 
 def _count(number: int) -> str:

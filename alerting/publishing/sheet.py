@@ -78,6 +78,7 @@ class Sheet:
     refused: int
     head: tuple[int, str]
     sealed: bool
+    alone: str = ""  #: why it was sent without its second person, where it was
 
     @property
     def record(self) -> AlertRecord:
@@ -108,6 +109,7 @@ def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime) -> Sheet:
         refused=int(planned.get("notes", {}).get("refused", 0)),
         head=(acts[-1].seq, acts[-1].hash) if acts else (0, ""),
         sealed=any(act.action == "audit.sealed" for act in acts),
+        alone=next((_alone(act) for act in acts if act.action == "alert.broke_glass"), ""),
     )
 
 
@@ -119,6 +121,10 @@ def _incident(ledger: LedgerReader, record: AlertRecord) -> Sequence[AuditRow]:
 def _related(ledger: LedgerReader, record: AlertRecord) -> Iterator[tuple[str, str, datetime]]:
     for other in ledger.alerts_of(record.alert.incident):
         yield other.alert.id, other.alert.title, other.accepted_at
+
+
+def _alone(act: AuditRow) -> str:
+    return str(json.loads(act.body).get("reason") or "no reason on record")
 
 
 def _timeline(acts: Sequence[AuditRow]) -> Iterator[Moment]:

@@ -149,6 +149,10 @@ class House:
         return LedgerCopy(raw, self.path)
 
 
+def everything_on_disk(house):
+    return b"".join(path.read_bytes() for path in house.state.iterdir() if path.name.startswith("ledger.db"))
+
+
 def ids(batch):
     return [row.id for row in batch.rows]
 

@@ -12,7 +12,7 @@ from alerting.errors import LedgerBusy
 from alerting.ledger.forgetting import Forgetter
 from alerting.ledger.lock import RunnerLock
 from alerting.ledger.sqlite import SqliteLedger
-from tests.audit.conftest import AUDITOR
+from tests.audit.conftest import AUDITOR, everything_on_disk
 
 
 @pytest.fixture
@@ -25,10 +25,6 @@ def app(at_rest):
         forgetter=lambda: Forgetter.open(at_rest.path, clock=at_rest.clock),
         own_reader=lambda: SqliteLedger.open(at_rest.path, write=False, clock=at_rest.clock),
     )
-
-
-def everything_on_disk(house):
-    return b"".join(path.read_bytes() for path in house.state.iterdir() if path.name.startswith("ledger.db"))
 
 
 def test_people_go_and_the_record_still_verifies(at_rest, app):

@@ -229,7 +229,7 @@ async def test_a_note_is_kept_by_the_owner(files, clock, asking):
 
 
 def test_an_owner_that_never_answers_is_given_up(asking, files, clock, monkeypatch):
-    monkeypatch.setattr("alerting.starting._HANDOVER_S", 0.2)
+    monkeypatch.setattr("alerting.handover._HANDOVER_S", 0.2)
     order = shown(asking)
     holding = App(files.home / "channels.yaml", clock=clock, environ={"LIVE_TOKEN": "x"}, state=asking.base)
     with holding.lock(), pytest.raises(LedgerBusy):

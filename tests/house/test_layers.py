@@ -80,7 +80,18 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
             PURE
             | PORTS
             | CORE
-            | {"ledger", "service", "authority", "config", "gate", "audit", "publishing", "engine", "runner"}
+            | {
+                "ledger",
+                "service",
+                "authority",
+                "config",
+                "gate",
+                "handover",
+                "audit",
+                "publishing",
+                "engine",
+                "runner",
+            }
         )
     if room(name, {"sandbox"}):
         return PURE | {"sandbox"}

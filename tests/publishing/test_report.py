@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from alerting.clock import micros
 from alerting.errors import UsageProblem
+from alerting.ledger.rows import Actor
 from alerting.publishing.facts import Fact, checked, facts
 from alerting.publishing.listing import listing
 from alerting.publishing.page import page
@@ -54,6 +56,26 @@ def test_accepted_and_delivered_are_counted_apart_and_a_channel_without_receipts
     assert rows["email-main"]["delivered"] is None
     assert text.count('<span class="missing">no receipts</span>') == 2
     assert "receipts prove" in text
+
+
+def test_an_alert_sent_without_its_second_person_says_so_at_the_top(ledger, told, clock, campus):
+    body = {"reason": "nobody answers <and> people are inside", "why": ["two people"]}
+    with ledger.transaction():
+        ledger.record_act("alert.broke_glass", told.alert.id, body, actor=Actor(name="lee"), at=micros(START))
+    sheet = gather(ledger, told, at=clock.now())
+    head = page(sheet, campus).partition("</header>")[0]
+
+    assert "Break-glass: sent without its second person" in head
+    assert "nobody answers &lt;and&gt; people are inside" in head
+    assert listing(sheet, campus)["break_glass"] == body["reason"]
+
+
+def test_a_drill_says_so_at_the_top_and_in_the_title_line(ledger, clock, campus):
+    alert = an_alert(id="D-7K2QXD", created_at=START, expires_at=START + timedelta(hours=1))
+    text = page(gather(ledger, tell(ledger, clock, people=2, alert=alert), at=clock.now()), campus)
+
+    assert "Exercise: not a real emergency" in text.partition("</header>")[0]
+    assert "border-top: .5rem double" in text, "and it shows where nobody sees colours"
 
 
 def test_the_page_needs_nothing_from_outside(sheet, campus):

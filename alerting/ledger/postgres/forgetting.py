@@ -59,6 +59,11 @@ class SharedForgetter(PostgresLedger):
                 self.record_act(FORGOTTEN, "ledger", {"replies": len(rows)}, actor=actor, at=at)
         return len(rows)
 
+    def forget_orphans(self, before: int) -> None:
+        """Drop receipts heard before an instant (microseconds) that never found their delivery."""
+        with self.transaction():
+            self._connection.do("DELETE FROM orphan WHERE heard_at < %s", (before,))
+
     def wipe(self) -> None:
         """Give the space of what is gone back, so that the tables hold no old rows either."""
         for table in ("delivery", "outcome", "receipt", "trouble", "reply"):
