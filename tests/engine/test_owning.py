@@ -45,6 +45,7 @@ class Program:
 
     def __init__(self, state):
         self.state, self.log, self.one = state, QuietLog(), OneChannel()
+        self.owner, self.shared = "embedded", None
 
     def __getattr__(self, name):
         # Whatever a runner lets its program do beside sending is left out here.
@@ -57,6 +58,8 @@ class Program:
         return GroupWriter(
             lambda: SqliteLedger.open(self.state / "ledger.db", clock=CLOCK, patience=PATIENCE)
         )
+
+    lasting_writer = writer
 
     def channel(self, name):
         return self.one
