@@ -145,20 +145,27 @@ def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
     alert = current.record.alert
     total = sum(channel.total for channel in current.channels)
     accepted = sum(channel.accepted for channel in current.channels)
-    if alert.id in replaced:
-        state = "replaced"
-    elif current.record.cancelled_at:
-        state = "cancelled"
-    else:
-        state = "settled" if current.settled else "being sent"
     return (
         alert.id,
         current.record.accepted_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
         alert.title if alert.live else f"[{alert.status}] {alert.title}",
         f"{accepted:,}/{total:,}",
         f"{sum(channel.failed for channel in current.channels):,}",
-        state,
+        _state(current, replaced),
     )
+
+
+def _state(current: Any, replaced: set[str]) -> str:
+    """Return in words how an alert stands as a whole, and what of it nobody knows yet."""
+    waiting = sum(channel.waiting for channel in current.channels)
+    uncertain = sum(channel.uncertain for channel in current.channels)
+    if current.record.alert.id in replaced:
+        state = "replaced"
+    elif current.record.cancelled_at:
+        state = "cancelled"
+    else:
+        state = "settled" if current.settled else f"being sent, {waiting:,} wait"
+    return f"{state}, {uncertain:,} uncertain" if uncertain else state
 
 
 def cancel(ctx: typer.Context, alert: Id, json: Json = False) -> None:
