@@ -72,8 +72,11 @@ def request_of(told: Mapping[str, Any]) -> Request:
     """Read a request as JSON carries it.
 
     Raises:
-        TypeError: it is none.
+        TypeError, ValueError: it is none, or a stamp of its clock is no instant.
     """
+    # What is frozen with an alert must be readable for as long as the alert is kept.
+    for stamp in dict(told.get("clock", {})).values():
+        datetime.fromisoformat(stamp)
     # The lists that JSON made of tuples are tuples again.
     fields: dict[str, Any] = dict(told)
     fields |= {name: tuple(part) for name, part in fields.items() if isinstance(part, list)}

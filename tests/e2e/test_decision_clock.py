@@ -4,7 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from campus import CHANNELS
+
+from alerting.ledger.rows import Actor
+from alerting.service.order import Order
+from alerting.service.planning import Request
 
 CAMPUS = ZoneInfo("America/New_York")
 
@@ -44,6 +49,22 @@ def test_what_an_officer_tells_while_sending_is_frozen_with_the_alert(campus):
     assert json.loads(acts[0]["body"])["clock"]["reported"] == reported.isoformat()
     report = campus("report", sent["alert"], "--json", code=0)
     assert json.loads(report.stdout)["clock"] == clock
+
+
+def test_the_clock_is_handed_to_the_owner_of_the_ledger_as_it_was_told():
+    clock = {"reported": "2026-09-01T02:03:00-04:00", "decided": "2026-09-01T06:05:00+00:00"}
+    order = Order(
+        request=Request(template="fire", clock=clock),
+        as_of=datetime.now(UTC),
+        digest="0" * 64,
+        actor=Actor(name="lee"),
+        run_key="r",
+    )
+    carried = json.loads(json.dumps(order.to_json()))
+    assert Order.from_json(carried).request.clock == clock
+    carried["request"]["clock"]["decided"] = "soon"
+    with pytest.raises(ValueError, match="soon"):
+        Order.from_json(carried)
 
 
 def test_a_time_that_cannot_be_is_refused_before_anything_is_shown_or_sent(campus):
