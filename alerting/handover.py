@@ -66,8 +66,7 @@ def carry_out(
 
 def _answered(app: App, asked: Mapping[str, Any], *, until: float, answer_s: float) -> dict[str, Any] | None:
     """Return what the owner answered; None when nobody listened and it is worth looking again."""
-    from alerting.engine.control import Unanswered, ask
-    from alerting.runner import raise_refusal
+    from alerting.engine.control import Unanswered, ask, raise_refusal
 
     try:
         told = ask(app.state, asked, timeout=answer_s)

@@ -44,8 +44,7 @@ def retain(app: App, *, days: int, actor: Actor) -> Retention:
 
 
 def _ask(app: App, said: Mapping[str, Any]) -> None:
-    from alerting.engine.control import ask
-    from alerting.runner import raise_refusal
+    from alerting.engine.control import ask, raise_refusal
 
     raise_refusal(ask(app.state, said, timeout=_ANSWER_S))
 

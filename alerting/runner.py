@@ -20,7 +20,7 @@ from alerting.audit import acts
 from alerting.broadcast import receipts
 from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
-from alerting.engine.control import Listener
+from alerting.engine.control import Listener, refusal
 from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import (
     AlertingError,
@@ -302,22 +302,3 @@ def cancel(ledger: Ledger, alert_id: str, *, actor: Actor, at: int) -> dict[str,
     done = ledger.cancel(alert_id, actor=actor, at=at)
     ledger.settle_alert(alert_id, at=at)
     return {"stopped": done.stopped, "in_flight": done.in_flight, "gone": done.gone}
-
-
-def refusal(error: AlertingError | ConfigProblem) -> dict[str, Any]:
-    """Return an error as the control socket carries it."""
-    problems = [[problem.where, problem.what, problem.fix] for problem in error.problems]
-    return {"ok": False, "kind": type(error).__name__, "exit": int(error.exit_code), "problems": problems}
-
-
-def raise_refusal(told: Mapping[str, Any]) -> None:
-    """Raise what another process refused with; do nothing when it agreed."""
-    if told.get("ok"):
-        return
-    problems = [Problem(where=w, what=what, fix=fix) for w, what, fix in told.get("problems", [])]
-    from alerting import errors
-
-    kind = getattr(errors, str(told.get("kind")), None)
-    if isinstance(kind, type) and issubclass(kind, AlertingError | ConfigProblem):
-        raise kind(*problems)
-    raise LedgerBusy(*problems)

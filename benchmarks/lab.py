@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _READY_S = 20.0
 _LONGEST_S = 900.0
@@ -128,6 +129,10 @@ class Lab:
             raise RuntimeError(f"{' '.join(words)}: {told.decode()[-2000:]}")
         wall = time.perf_counter() - began
         return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+    def surroundings(self) -> dict[str, Any]:
+        """Return how a process is started here, for those that are talked to while they run."""
+        return {"env": self._environ, "cwd": self.folder, "preexec_fn": self._pin}
 
     @staticmethod
     def end(marker: str) -> None:

@@ -14,14 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alerting.audience.clean import Clean, rows_of
-from alerting.audience.clean import Entry as Entered
 from alerting.audience.source import AudienceSource, QuickSource, Refused
 from alerting.errors import AudienceProblem, Problem
 from alerting.keys import text_digest
 from alerting.model.audience import AddressKind, Recipient
+
+if TYPE_CHECKING:
+    from alerting.audience.clean import Entry as Entered
 
 #: Raised whenever checking changes, so that an older roster is not trusted.
 _VERSION: Final = "1"
@@ -162,6 +163,9 @@ def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
 
 
 def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
+    # Read only when a list has changed.
+    from alerting.audience.clean import Clean
+
     recipients = refused = offered = 0
     examples: list[str] = []
     rows: list[Entered] = []
@@ -192,6 +196,8 @@ def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
 
 
 def _rows(person: Recipient) -> Sequence[Entered]:
+    from alerting.audience.clean import rows_of
+
     name = person.id or (f"line {person.line}" if person.line else "")
     return rows_of(name, [(_WORDS[address.kind], address.value) for address in person.addresses])
 

@@ -133,6 +133,16 @@ class Lookup(Protocol):
 
 
 @runtime_checkable
+class Foreseen(Protocol):
+    """A channel that knows what its first message needs, so that it can be read ahead."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of modules to import; importing them opens nothing."""
+        ...
+
+
+@runtime_checkable
 class Probe(Protocol):
     """A channel that can be checked without sending anything."""
 

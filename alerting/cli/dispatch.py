@@ -36,7 +36,6 @@ def dispatch(
         NotConfirmed: nobody repeated the word; nothing was opened.
         AlertingError: it was refused; nothing was sent.
     """
-    from alerting.cli.follow import follow
     from alerting.cli.launch import LeftEarly, launch
     from alerting.gate import check
     from alerting.service.order import Order
@@ -63,6 +62,8 @@ def dispatch(
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
+            from alerting.cli.follow import follow
+
             return follow(face.app, opened.alert_id, json=json, title=title)
         _left(opened, json=json)
     except LeftEarly as early:
@@ -98,7 +99,13 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
 def _decided(face: Face, plan: Plan, confirm: str) -> Plan:
     """Have it confirmed; return it with the instants it was shown at and the word was typed at."""
     shown_at = face.app.clock.now()
-    _confirm(plan, confirm)
+    if confirm or not interactive():
+        _confirm(plan, confirm)
+    else:
+        from alerting.cli.ahead import reading_ahead
+
+        with reading_ahead(face.app, plan):
+            _confirm(plan, confirm)
     steps = {"previewed": shown_at.isoformat(), "decided": face.app.clock.now().isoformat()}
     return replace(plan, clock={**plan.clock, **steps})
 

@@ -11,15 +11,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.engine.control import Unanswered, ask
+from alerting.engine.control import Unanswered, ask, raise_refusal, refusal
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
-from alerting.runner import Runner, raise_refusal, refusal
 from alerting.service.opening import Opened
 from alerting.service.order import Order
 
@@ -163,20 +163,36 @@ def _own_or_hand_over(app: App, order: Order | None, plan: Plan | None, pipe: in
 
     until = time.monotonic() + _HANDOVER_S
     while True:
+        busy = _owned(app, order, plan, announce)
+        if busy is None:
+            return
+        if order is None:
+            raise busy
         try:
-            Runner(app=app, state=app.state, clock=app.clock).run(order, announce=announce, plan=plan)
-        except LedgerBusy as busy:
-            if order is None:
-                raise
-            try:
-                _tell(pipe, ask(app.state, order.to_json(), timeout=_ANSWER_S))
-            except LedgerBusy as silent:
-                # The same run key makes a repeat harmless, whether or not the order was carried out.
-                if time.monotonic() > until:
-                    raise _given_up(order, busy, silent) from busy
-                time.sleep(_PAUSE_S)
-                continue
-        return
+            _tell(pipe, ask(app.state, order.to_json(), timeout=_ANSWER_S))
+        except LedgerBusy as silent:
+            # The same run key makes a repeat harmless, whether or not the order was carried out.
+            if time.monotonic() > until:
+                raise _given_up(order, busy, silent) from busy
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _owned(
+    app: App, order: Order | None, plan: Plan | None, announce: Callable[[Opened], None]
+) -> LedgerBusy | None:
+    """Own the ledger to the end of everything in it; return why not, where somebody else does."""
+    try:
+        with app.lock():
+            pass
+        # Whoever only hands over does not even import what owning takes.
+        from alerting.runner import Runner
+
+        Runner(app=app, state=app.state, clock=app.clock).run(order, announce=announce, plan=plan)
+    except LedgerBusy as busy:
+        return busy
+    return None
 
 
 def _given_up(order: Order, busy: LedgerBusy, silent: LedgerBusy) -> LedgerBusy:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from alerting.errors import LedgerBusy, LedgerUnavailable, Problem
+from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
 from alerting.keys import text_digest
 
 if TYPE_CHECKING:
@@ -88,6 +88,25 @@ def ask(state: Path, request: Mapping[str, Any], *, timeout: float) -> dict[str,
                 return dict(json.loads(answer.readline(_LINE)))
         except (OSError, TypeError, ValueError) as error:
             raise Unanswered(_silent(state, error)) from error
+
+
+def refusal(error: AlertingError | ConfigProblem) -> dict[str, Any]:
+    """Return an error as the control socket carries it."""
+    problems = [[problem.where, problem.what, problem.fix] for problem in error.problems]
+    return {"ok": False, "kind": type(error).__name__, "exit": int(error.exit_code), "problems": problems}
+
+
+def raise_refusal(told: Mapping[str, Any]) -> None:
+    """Raise what another process refused with; do nothing when it agreed."""
+    if told.get("ok"):
+        return
+    problems = [Problem(where=w, what=what, fix=fix) for w, what, fix in told.get("problems", [])]
+    from alerting import errors
+
+    kind = getattr(errors, str(told.get("kind")), None)
+    if isinstance(kind, type) and issubclass(kind, AlertingError | ConfigProblem):
+        raise kind(*problems)
+    raise LedgerBusy(*problems)
 
 
 class Listener:

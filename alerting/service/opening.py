@@ -18,7 +18,6 @@ from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
 from alerting.service.house import House
 from alerting.service.incident import alike, note_opening
-from alerting.service.recall import note_recall
 from alerting.service.stopped import tell_elsewhere, willing
 
 #: What goes first in a lane: corrections, then alerts, then drills; public posts before people.
@@ -59,6 +58,8 @@ def open_alert(
     ledger.open_alert(Opening(alert=alert, lanes=lanes, actor=actor, digest=plan.digest), at=micros(at))
     note_opening(ledger, alert, due_at=at + plan.subject.due_after, actor=actor, at=at)
     if plan.reached_only:
+        from alerting.service.recall import note_recall  # it needs a loop; openings do not
+
         note_recall(ledger, alert, delete_posts=plan.delete_posts, actor=actor, at=micros(at))
     for earlier in plan.supersedes:
         ledger.cancel(earlier, actor=actor, at=micros(at), reason=Reason.SUPERSEDED.code)

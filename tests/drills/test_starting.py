@@ -11,10 +11,9 @@ from alerting.app import App
 from alerting.cli.drill_app import DrillApp
 from alerting.clock import FrozenClock, micros
 from alerting.config.drills import load_drills
-from alerting.engine.control import Listener
+from alerting.engine.control import Listener, refusal
 from alerting.errors import AlertingError, LedgerBusy, NotAllowed, UnknownAlert
 from alerting.ledger.rows import NoteRow
-from alerting.runner import refusal
 from alerting.scheduler import planned
 from alerting.service.opening import open_alert
 from alerting.service.planning import Request

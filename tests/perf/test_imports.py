@@ -68,6 +68,16 @@ def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
     assert found & {"pydantic", "yaml", "alerting.config.sections", "alerting.rendering.template"} == set()
 
 
+def test_what_hands_an_alert_over_reads_neither_lanes_nor_loop_nor_a_reader_of_lists(tmp_path):
+    code = "import sys, alerting.cli.launch, alerting.cli.dispatch; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    unwanted = {"asyncio", "alerting.runner", "alerting.broadcast.lane", "alerting.audience.clean"}
+    assert set(done.stdout.split()) & unwanted == set()
+
+
 def test_the_logging_library_waits_until_there_is_time_to_write(tmp_path):
     code = (
         "import sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x');"

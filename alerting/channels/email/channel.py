@@ -41,6 +41,9 @@ _KEY: Final = 32
 class Smtp:
     """Mail through one relay, each person in a message of their own."""
 
+    #: What a first message imports: the vendor's SDK.
+    needs: Final = ("aiosmtplib",)
+
     def __init__(self, settings: SmtpConfig, surroundings: Surroundings) -> None:
         self.name = settings.name
         self.capabilities = _capabilities(settings)

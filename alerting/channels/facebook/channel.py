@@ -59,6 +59,9 @@ def build(settings: FacebookSettings, surroundings: Surroundings) -> FacebookCha
 class FacebookChannel:
     """A Facebook page. Can look up, check and take back."""
 
+    #: What a first message imports: the vendor's SDK.
+    needs: Final = ("facebook", "alerting.channels.web_session")
+
     def __init__(self, settings: FacebookSettings, surroundings: Surroundings) -> None:
         self.name = settings.name
         self.capabilities = Capabilities(

@@ -47,6 +47,9 @@ class TwilioSms:
     recipient's newest messages, and told by the receipt, whose address carries the delivery's key.
     """
 
+    #: What a first message imports: the vendor's SDK.
+    needs: Final = ("alerting.channels.sms.client", "twilio.rest.api.v2010.account")
+
     def __init__(self, config: TwilioConfig, surroundings: Surroundings) -> None:
         self.name = config.name
         self._clock: Clock = surroundings.clock

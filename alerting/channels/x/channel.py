@@ -52,6 +52,9 @@ def build(settings: XSettings, surroundings: Surroundings) -> XChannel:
 class XChannel:
     """An account on X. Can look up, check and take back."""
 
+    #: What a first message imports: the vendor's SDK.
+    needs: Final = ("tweepy", "alerting.channels.web_session")
+
     def __init__(self, settings: XSettings, surroundings: Surroundings) -> None:
         self.name = settings.name
         self.capabilities = Capabilities(
