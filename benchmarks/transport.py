@@ -25,12 +25,12 @@ from functools import partial
 from alerting.channels.base import Surroundings
 from alerting.channels.sms.channel import build
 from alerting.channels.sms.config import TwilioConfig
+from alerting.channels.sms.curl import CurlDriver
 from alerting.channels.sms.transport import Transport
-from alerting.channels.sms.wire import Limits, Target, Wire
+from alerting.channels.sms.wire import Limits, Target
 from alerting.clock import SystemClock
 from alerting.secret import Secret
 from alerting.testing.builders import an_envelope
-from benchmarks.drivers import Readers, Threaded
 
 Exchange = Callable[[], Awaitable[object]]
 SID = "SM" + "0" * 32
@@ -116,27 +116,16 @@ class Ways:
 
         return exchange, _later(transport.close)
 
-    def readers(self):
-        """curl multi with each of its sockets a reader or writer of the loop."""
-        return self._multi(Readers(self.in_flight))
-
-    def thread(self):
-        """curl multi in a thread of its own."""
-        return self._multi(Threaded(self.in_flight))
-
-    def _multi(self, driver):
+    def libcurl(self):
+        """The same over libcurl, as where a proxy is named."""
         limits = Limits(10.0, self.authorities)
+        driver = CurlDriver(asyncio.get_running_loop(), limits, self.in_flight)
         target = Target("POST", self.url + "/x", HEADERS)
-        free: list[Wire] = []
 
         async def exchange():
-            wire = free.pop() if free else Wire(limits)
             waiting = asyncio.get_running_loop().create_future()
-            wire.load(target, BODY, waiting.set_result)
-            driver.start(wire)
-            reply = await waiting
-            free.append(wire)
-            return json.loads(reply.body)
+            driver.start(target, BODY, waiting.set_result)
+            return json.loads((await waiting).body)
 
         return exchange, _later(driver.close)
 
@@ -177,7 +166,7 @@ def _later(close):
     return closing
 
 
-WAYS = ("channel", "transport", "readers", "thread", "aiohttp_bytes", "aiohttp_dict")
+WAYS = ("channel", "transport", "libcurl", "aiohttp_bytes", "aiohttp_dict")
 
 
 async def measured(way: str, url: str, options: argparse.Namespace, authorities: str) -> float:

@@ -20,11 +20,15 @@ OK = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Seen: yes\r\n\r\n{}"
 HEADERS = ("Content-Type: application/x-www-form-urlencoded", "Authorization: Basic c2VjcmV0")
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch):
+@pytest.fixture(autouse=True, params=["own connections", "libcurl"])
+def no_proxies(request, monkeypatch):
+    """No proxy; and once as where a proxy is named that nothing goes through, which libcurl judges."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    if request.param == "libcurl":
+        monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "*")
 
 
 @pytest.fixture
@@ -234,7 +238,7 @@ async def test_a_length_that_is_too_short_cuts_the_body(transport):
 
 
 @pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])
-async def test_a_kept_connection_that_dies_does_not_make_libcurl_post_twice(transport, how):
+async def test_a_kept_connection_that_dies_is_not_posted_to_twice(transport, how):
     """libcurl repeats a request by itself here, unless it cannot rewind the body."""
 
     async def second_dies(_reader, writer, number):
@@ -356,6 +360,7 @@ async def test_a_proxy_is_used_for_tls_and_sees_no_credentials(transport, monkey
         writer.close()
 
     listener = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
     end = await post(transport, "https://api.twilio.invalid/x")
     listener.close()
