@@ -65,15 +65,15 @@ class Desk:
         call this from where nobody would hear.
         """
         try:
-            self._take_in(item, told)
+            if type(told) is Accepted and self._breaker.calm:
+                self._accepted(item, told)
+            else:
+                self._take_in(item, told)
         except Exception as error:  # noqa: BLE001 - raised again by the lane
             self.failed = error
             self._wake.set()
 
     def _take_in(self, item: Item, told: Told) -> None:
-        if type(told) is Accepted and self._breaker.calm:
-            self._accepted(item, told)
-            return
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         match told:
             case Unsent():

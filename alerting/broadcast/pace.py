@@ -40,8 +40,7 @@ class Pace:
 
     def wait(self, units: int, now: float) -> float:
         """Return 0 and count the units as sent now, or the seconds to wait before asking again."""
-        wait = self.ready_in(units, now)
-        if wait > 0:
+        if wait := self.ready_in(units, now):
             return wait
         if not self._sent and (unused := int(self._rate * _RUN_UP)):
             self._sent.append((now, unused))

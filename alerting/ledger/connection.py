@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from alerting.ledger.database import Taken
 from alerting.ledger.faults import told
 
 #: KiB of pages kept in memory: the address index of a large alert, instead of reading it again.
@@ -115,9 +116,11 @@ class Connection:
         """Return a list of ids as JSON."""
         return f"[{','.join(map(str, numbers))}]"
 
-    def lines(self, rows: Iterable[Sequence[Any]]) -> str:
-        """Return rows as JSON, for statements that take many at once."""
-        return json.dumps(list(rows))
+    def taken(self, rows: Iterable[Taken]) -> str:
+        """Return accepted rows as JSON, one text for each: taking arrays apart costs three times more."""
+        quoted = json.encoder.encode_basestring_ascii
+        lines = [f'"{row}":{quoted(f"{at:016d}{attempt:04d}{sid}")}' for row, attempt, at, sid in rows]
+        return f"{{{','.join(lines)}}}"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+#: An accepted row on its way into the database: id, attempt, instant in microseconds, the provider's id.
+Taken = tuple[int, int, int, str]
+
 
 class Database(Protocol):
     """One connection, used by one thread."""
@@ -34,8 +37,8 @@ class Database(Protocol):
         """Return a list of ids as this database takes one as a parameter."""
         ...
 
-    def lines(self, rows: Iterable[Sequence[Any]]) -> Any:
-        """Return rows as this database takes many of them as one parameter."""
+    def taken(self, rows: Iterable[Taken]) -> Any:
+        """Return accepted rows as this database takes many of them as one parameter."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

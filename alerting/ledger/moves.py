@@ -52,6 +52,10 @@ class Moves:
         if old not in TAKEN:
             self._taken.append(at)
 
+    def take_all(self, instants: Sequence[int]) -> None:
+        """Note that the provider took rows it did not have before."""
+        self._taken += instants
+
     def write(self, database: Database) -> None:
         """Write the batch's counters, the troubles and the curve."""
         states: Counter[str] = Counter()

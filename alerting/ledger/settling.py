@@ -38,6 +38,9 @@ _ACCEPTED: Final = State.ACCEPTED
 _CANCELLED: Final = State.CANCELLED
 _PENDING: Final = State.PENDING
 _UNCERTAIN: Final = State.UNCERTAIN
+#: What fits the digits an accepted row travels with.
+_ATTEMPTS: Final = 10**4
+_INSTANTS: Final = 10**16
 #: A state as the database takes it without a second look: a plain string.
 _WORDS: Final = {state: str(state.value) for state in State}
 
@@ -90,7 +93,7 @@ class Settling(Working):
 
         Nearly every delivery ends so, and needs no look at its row: the fence stands in the statement.
         """
-        told = self._db.lines((r.id, r.attempt, r.at, r.outcome, r.provider_id, r.permalink) for r in results)
+        told = self._db.taken([(r.id, r.attempt, r.at, r.provider_id) for r in results])
         try:
             with self._db.transaction():
                 self._accept(told, len(results))
@@ -98,8 +101,7 @@ class Settling(Working):
             return False
         moves = Moves(batch.id, fence.alert, fence.channel, fence.accepted_at)
         moves.add(State.SENDING, "", _ACCEPTED, "", rows=len(results))
-        for result in results:
-            moves.take(State.SENDING, result.at)
+        moves.take_all([result.at for result in results])
         moves.write(self._db)
         return True
 
@@ -124,12 +126,12 @@ class _OtherCase(Exception):
 
 def _all_taken(batch: Batch, results: Sequence[Settled]) -> bool:
     first, last = span(batch.id)
-    return all(
-        result.state is _ACCEPTED
-        and first <= result.id <= last
-        and not (result.reason or result.detail or result.maybe_twice)
-        for result in results
-    )
+    for number, attempt, state, outcome, at, _, _, permalink, reason, detail, twice in results:
+        if state is not _ACCEPTED or not first <= number <= last or outcome != "accepted":
+            return False
+        if permalink or reason or detail or twice or attempt >= _ATTEMPTS or not 0 <= at < _INSTANTS:
+            return False
+    return True
 
 
 class _Run:

@@ -146,8 +146,13 @@ class GroupWriter:
     def _commit(self, ledger: Ledger, tasks: Sequence[Task]) -> None:
         try:
             with ledger.transaction():
+                if len(tasks) == 1:
+                    _by_itself(ledger, tasks[0])
+                    return
                 for task in tasks:
                     attempt(ledger, task)
+        except _Undone:
+            pass
         except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
             self._fail(tasks, error)
 
@@ -200,6 +205,23 @@ def _alone(ledger: Ledger, task: Task) -> None:
         task.result = task.fn(ledger)
     except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to whoever waits
         task.error = error
+
+
+class _Undone(Exception):
+    """The only task of a transaction has failed by itself; its error is kept with it."""
+
+
+def _by_itself(ledger: Ledger, task: Task) -> None:
+    """Run the only task of a transaction, which is all there is to undo: no part of its own is needed."""
+    if isinstance(task.future, Future) and not _wanted(task.future):
+        return
+    try:
+        task.result = task.fn(ledger)
+    except LedgerUnavailable:
+        raise
+    except Exception as error:
+        task.error = error
+        raise _Undone from error
 
 
 def _wanted(future: Future[Any]) -> bool:

@@ -64,6 +64,9 @@ class Book:
     def alert_of_run(self, run_key: str) -> None:
         """Know of no earlier run."""
 
+    def alone(self, word: str) -> None:
+        """Nobody else opens alerts here."""
+
     def alerts(self, *, limit: int = 20) -> Sequence[AlertRecord]:
         """Return none: this is the first alert."""
         del limit

@@ -28,10 +28,24 @@ class Guard(NamedTuple):
 GUARDS = {
     "an attempt is on record before it is made": Guard(
         "ledger/working.py",
-        'self._db.run("begin_attempts", (batch.epoch, at, self._db.ids(claimed)))',
+        'self._db.run("begin_run", (batch.epoch, at, first, last))',
         "pass",
         PROMISES,
         "test_an_attempt_is_on_record_before_it_is_made",
+    ),
+    "so it is where rows do not follow one another": Guard(
+        "ledger/working.py",
+        'self._db.run("begin_attempts", (batch.epoch, at, self._db.ids(claimed)))',
+        "pass",
+        PROMISES,
+        "test_attempts_are_on_record_before_they_are_made_where_rows_do_not_follow_one_another",
+    ),
+    "a run is claimed as a whole or not at all": Guard(
+        "ledger/working.py",
+        'if self._db.run("claim_run", (at, first, last, first, last, rows)) != rows:',
+        'if self._db.run("claim_run", (at, first, last, first, last, rows)) < 0:',
+        PROMISES,
+        "test_rows_in_a_run_one_of_which_was_claimed_are_claimed_without_that_one",
     ),
     "only what was claimed is sent": Guard(
         "broadcast/turn.py",

@@ -101,6 +101,35 @@ def test_an_attempt_is_on_record_before_it_is_made(ledger):
     assert (attempt.attempt, attempt.began_at, attempt.ended_at) == (1, A_MOMENT_US, 0)
 
 
+def test_attempts_are_on_record_before_they_are_made_where_rows_do_not_follow_one_another(ledger):
+    other = an_alert(id="L-0THER1", run_key="other")
+    with ledger.transaction():
+        claim(ledger, lease(ledger, "sender"))
+        ledger.open_alert(an_opening("sms-main", alert=other), at=A_MOMENT_US)
+        ledger.add_batch(other.id, "sms-main", some_deliveries(3), priority=50)
+        batch = ledger.lease("sms-main", owner="another", at=A_MOMENT_US, until=A_MOMENT_US + SECOND)
+        first, _, third = [row.id for row in batch.rows]
+
+        assert list(ledger.claim(batch, [third, first], at=A_MOMENT_US)) == [third, first]
+
+    assert [attempt.attempt for attempt in ledger.attempts(other.id)] == [1, 1]
+
+
+def test_rows_in_a_run_one_of_which_was_claimed_are_claimed_without_that_one(ledger):
+    other = an_alert(id="L-0THER1", run_key="other")
+    with ledger.transaction():
+        claim(ledger, lease(ledger, "sender"))
+        ledger.open_alert(an_opening("sms-main", alert=other), at=A_MOMENT_US)
+        ledger.add_batch(other.id, "sms-main", some_deliveries(3), priority=50)
+        batch = ledger.lease("sms-main", owner="another", at=A_MOMENT_US, until=A_MOMENT_US + SECOND)
+        first, second, third = [row.id for row in batch.rows]
+        ledger.claim(batch, [second], at=A_MOMENT_US)
+
+        assert list(ledger.claim(batch, [first, second, third], at=A_MOMENT_US)) == [first, third]
+
+    assert [attempt.attempt for attempt in ledger.attempts(other.id)] == [1, 1, 1]
+
+
 def test_only_what_was_claimed_is_sent(ledger):
     with ledger.transaction():
         batch = lease(ledger, "sender")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.base import (
@@ -19,12 +20,14 @@ from alerting.channels.base import (
 )
 from alerting.channels.sms.account import Account, Failed
 from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
-from alerting.channels.sms.outcomes import outcome_of
+from alerting.channels.sms.outcomes import outcome_of, taken
 from alerting.channels.sms.poll import poll
 from alerting.channels.sms.prepared import PreparedRequest
 from alerting.channels.sms.probe import checks
 from alerting.channels.sms.receipts import STATUS_PATH, TwilioReceipts
 from alerting.channels.sms.transport import Transport
+from alerting.channels.sms.wire import Reply
+from alerting.channels.web_answer import Silence
 from alerting.clock import Clock
 from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
 _SHORTEST_S: Final = 1
+_CREATED: Final = 201
 _TEXTS_KEPT: Final = 16
 
 
@@ -87,7 +91,7 @@ class TwilioSms:
         if prepared is None:
             return False
         body = self._body(prepared, envelope)
-        self._transport.begin(prepared.target, body, lambda end: done(outcome_of(end, self._clock)))
+        self._transport.begin(prepared.target, body, partial(_tell, done, self._clock))
         return True
 
     def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
@@ -146,6 +150,13 @@ class TwilioSms:
             del self._prepared[next(iter(self._prepared))]
         self._prepared[text] = prepared
         return prepared
+
+
+def _tell(done: Callable[[Outcome], None], clock: Clock, end: Reply | Silence) -> None:
+    if type(end) is Reply and end.status == _CREATED:
+        done(taken(end.body))
+    else:
+        done(outcome_of(end, clock))
 
 
 def build(settings: TwilioConfig, surroundings: Surroundings) -> TwilioSms:

@@ -26,6 +26,8 @@ class Link:
     """
 
     __slots__ = (
+        "_recv",
+        "_send",
         "begun",
         "done",
         "due",
@@ -45,6 +47,7 @@ class Link:
         self.place = place
         self.sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self.fd = self.sock.fileno()
+        self._send, self._recv = self.sock.send, self.sock.recv
         self.done: Done | None = None
         self.due = 0.0  #: monotonic: the end of what it is doing; while idle, since when
         self.held = self.left = b""
@@ -73,8 +76,17 @@ class Link:
 
     def say(self, data: bytes) -> None:
         """Send a request, as much of it as the kernel takes."""
-        self.begun = False
-        self._push(data)
+        if self.left:
+            self.begun = False
+            self.left += data
+            return
+        try:
+            taken = self._send(data)
+        except BlockingIOError:
+            taken = 0
+        self.begun = taken > 0
+        if taken < len(data):
+            self.left = data[taken:]
 
     def flush(self) -> None:
         """Send what was left."""
@@ -84,7 +96,7 @@ class Link:
     def hear(self) -> bytes | None:
         """Return what has come: nothing at the end of the connection, None when there is nothing yet."""
         try:
-            return self.sock.recv(_MOST)
+            return self._recv(_MOST)
         except BlockingIOError:
             return None
 

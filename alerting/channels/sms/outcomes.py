@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from alerting.channels.sms.codes import PASSING, REASONS, STATUSES, reason_for
 from alerting.channels.sms.wire import Reply
@@ -15,6 +15,7 @@ from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected
 
 #: Twilio's codes have five digits. The SDK puts the HTTP status where there is none.
 _FIRST_CODE: Final = 10_000
+_DECODER: Final = json.JSONDecoder()
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 
 
@@ -23,7 +24,7 @@ def outcome_of(end: Reply | Silence, clock: Clock) -> Outcome:
     if isinstance(end, Silence):
         return unanswered(end)
     if 200 <= end.status < 300:  # noqa: PLR2004
-        return _taken(end.body)
+        return taken(end.body)
     return refusal(end.full(), clock.now())
 
 
@@ -73,9 +74,10 @@ def code_in(value: object) -> int:
     return value if isinstance(value, int) and value >= _FIRST_CODE else 0
 
 
-def _taken(body: bytes) -> Outcome:
+def taken(body: bytes) -> Outcome:
+    """Return what the body of an answer of success means."""
     try:
-        found = json.loads(body)
+        found = _document(body)
         sid, status = found["sid"], found.get("status")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unknown(Reason.UNREADABLE, "an answer of success that names no message")
@@ -84,6 +86,18 @@ def _taken(body: bytes) -> Outcome:
     if status == "failed" and (code := code_in(found.get("error_code"))) in REASONS:
         return refused(400, code, text_at(found, "error_message"))
     return Accepted(sid)
+
+
+def _document(body: bytes) -> Any:
+    """Read JSON as ``json.loads`` does, without its looks at encoding and white space where there is none."""
+    try:
+        text = body.decode()
+        found, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return found
+    except ValueError:
+        pass  # white space before it, another encoding, or no JSON
+    return json.loads(body)
 
 
 def _mask(number: re.Match[str]) -> str:

@@ -56,7 +56,10 @@ class Transport:
 
     def begin(self, target: Target, body: bytes, done: Done) -> None:
         """Make one request and return at once; ``done`` is told its end, later, in this loop."""
-        self._to(target).start(target, body, done)
+        aimed, driver = self._aimed
+        if driver is None or aimed is not target or asyncio.get_running_loop() is not self._loop:
+            driver = self._to(target)
+        driver.start(target, body, done)
 
     def close(self) -> None:
         """End what is under way and give back every socket; may be called twice."""
@@ -69,10 +72,8 @@ class Transport:
 
     def _to(self, target: Target) -> Pool | CurlDriver:
         """Return what carries an exchange with this target in the running loop."""
-        aimed, driver = self._aimed
-        if driver is None or aimed is not target or asyncio.get_running_loop() is not self._loop:
-            driver = self._driver(target)
-            self._aimed = target, driver
+        driver = self._driver(target)
+        self._aimed = target, driver
         return driver
 
     def _driver(self, target: Target) -> Pool | CurlDriver:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from alerting.errors import LedgerLost, LedgerUnavailable, Problem
+from alerting.ledger.database import Taken
 from alerting.ledger.postgres.adapt import adapt
 from alerting.ledger.postgres.faults import told
 from alerting.ledger.postgres.place import Place, fields
@@ -154,7 +155,7 @@ class Connection:
         if not given:
             return 0
         if _ROWS in text:
-            return max(0, self._send(text, self.lines(given)).rowcount)
+            return max(0, self._send(text, _columns(given)).rowcount)
         return sum(max(0, self._send(text, row).rowcount) for row in given)
 
     def _run(self, name: str, params: Sequence[Any]) -> psycopg.Cursor[Any]:
@@ -186,9 +187,9 @@ class Connection:
         """Return a list of ids as an array."""
         return list(numbers)
 
-    def lines(self, rows: Iterable[Sequence[Any]]) -> Columns:
-        """Return rows as one array for each column."""
-        return Columns(map(list, zip(*rows, strict=True)))
+    def taken(self, rows: Iterable[Taken]) -> Columns:
+        """Return accepted rows as one array for each column."""
+        return _columns(rows)
 
     # -- transactions -----------------------------------------------------------------------------
 
@@ -251,6 +252,10 @@ class Connection:
     def close(self) -> None:
         """Give the connection back; may be called twice."""
         self.raw.close()
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> Columns:
+    return Columns(map(list, zip(*rows, strict=True)))
 
 
 def _ours(text: str) -> str:

@@ -24,11 +24,22 @@ SELECT id, attempt, told, maybe_twice FROM delivery WHERE id BETWEEN ? AND ? AND
 
 -- name: open_rows --
 SELECT d.id, d.address, d.state, d.attempt, CASE WHEN d.told = 0 THEN 0 ELSE d.due_at END,
-       coalesce(a.began_at, 0), d.maybe_twice, d.fallback
+       CASE WHEN d.attempt = 0 THEN 0
+            ELSE coalesce((SELECT a.began_at FROM attempt a
+                           WHERE a.delivery = d.id AND a.attempt = d.attempt), 0) END,
+       d.maybe_twice, d.fallback
 FROM delivery d
-LEFT JOIN attempt a ON a.delivery = d.id AND a.attempt = d.attempt
 WHERE d.id BETWEEN ? AND ? AND d.state IN ('pending', 'sending', 'uncertain')
 ORDER BY d.id
+
+-- name: claim_run --
+UPDATE delivery SET state = 'sending', attempt = attempt + 1, changed_at = ?
+WHERE id BETWEEN ? AND ?
+  AND (SELECT count(*) FROM delivery WHERE id BETWEEN ? AND ? AND state = 'pending' AND reason = '') = ?
+
+-- name: begin_run --
+INSERT INTO attempt (delivery, attempt, epoch, began_at)
+SELECT id, attempt, ?, ? FROM delivery WHERE id BETWEEN ? AND ?
 
 -- name: due_batches --
 SELECT min(CASE WHEN state = 'ready' OR not_before > lease_until THEN not_before ELSE lease_until + 1 END)

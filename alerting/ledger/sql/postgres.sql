@@ -87,13 +87,13 @@ ORDER BY id
 
 -- name: accept_rows --
 UPDATE delivery SET state = 'accepted', due_at = 0, changed_at = told_of.at, told = 1, decided = 1
-FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[])
-     AS told_of (id, attempt, at, outcome, provider_id, permalink)
+FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[])
+     AS told_of (id, attempt, at, provider_id)
 WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
   AND delivery.state = 'sending' AND delivery.told = 0 AND delivery.maybe_twice = 0 AND delivery.reason = ''
 
 -- name: add_accepted --
 INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
-SELECT id, 1, attempt, at, outcome, provider_id, permalink, '', ''
-FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[])
-     AS told_of (id, attempt, at, outcome, provider_id, permalink)
+SELECT id, 1, attempt, at, 'accepted', provider_id, '', '', ''
+FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[])
+     AS told_of (id, attempt, at, provider_id)

@@ -18,16 +18,18 @@ SELECT fallback, recipient FROM delivery
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ? AND fallback <> ''
 ORDER BY id
 
+-- An accepted row travels as '<id>': '<instant, 16 digits><attempt, 4 digits><the provider's id>'.
+
 -- name: accept_rows --
 UPDATE delivery SET state = 'accepted', due_at = 0, changed_at = told_of.at, told = 1, decided = 1
-FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
-             json_extract(value, '$[2]') AS at
+FROM (SELECT CAST(key AS INTEGER) AS id, CAST(substr(value, 17, 4) AS INTEGER) AS attempt,
+             CAST(substr(value, 1, 16) AS INTEGER) AS at
       FROM json_each(?)) AS told_of
 WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
   AND state = 'sending' AND told = 0 AND maybe_twice = 0 AND reason = ''
 
 -- name: add_accepted --
 INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
-SELECT json_extract(value, '$[0]'), 1, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), '', ''
+SELECT CAST(key AS INTEGER), 1, CAST(substr(value, 17, 4) AS INTEGER), CAST(substr(value, 1, 16) AS INTEGER),
+       'accepted', substr(value, 21), '', '', ''
 FROM json_each(?)
