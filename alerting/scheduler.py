@@ -8,7 +8,7 @@ is in force, a template is broken) is tried again until its window closes, then 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -127,12 +127,15 @@ def opening(
     occurrence: Occurrence,
     *,
     actor: Actor,
-    clock: Mapping[str, str] | None = None,
+    asked: bool = False,
     detail: str = "",
 ) -> Callable[[Ledger], Opened]:
-    """Return the change that takes a planned time and opens its alert; see ``open_exercise``."""
+    """Return the change that takes a planned time and opens its alert; see ``open_exercise``.
+
+    ``asked`` says that somebody typed the drill's word at a prompt.
+    """
     house = exercise_house(app.house(), programme, drill)
-    facts = facts_of(drill, plan, occurrence, clock=clock or {})
+    facts = {**facts_of(drill, plan, occurrence), "asked": asked}
 
     def change(ledger: DrillLedger) -> Opened:
         return open_exercise(
@@ -150,7 +153,7 @@ def opening(
     return _asked(change)
 
 
-def facts_of(drill: Drill, plan: Plan, occurrence: Occurrence, *, clock: Mapping[str, str]) -> dict[str, Any]:
+def facts_of(drill: Drill, plan: Plan, occurrence: Occurrence) -> dict[str, Any]:
     """Return what the record must say of a run, as it is now."""
     return {
         "title": drill.title,
@@ -170,7 +173,6 @@ def facts_of(drill: Drill, plan: Plan, occurrence: Occurrence, *, clock: Mapping
             if not lane.fallback_only
         },
         "edge": str(occurrence.edge),
-        "clock": dict(clock),
     }
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from alerting.config.drills import load_drills
 from alerting.drills.due import by_hand
@@ -32,21 +32,20 @@ if TYPE_CHECKING:
     from alerting.drills.drill import Drill, Programme
     from alerting.ledger.writer import GroupWriter
 
-T = TypeVar("T")
-
-#: What the owner of a ledger is asked for here.
-VERBS: Final = ("drill.start", "drill.due", "drill.note")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A drill that somebody confirmed: which, what was shown for it and when, and the decision clock."""
+    """A drill that somebody confirmed: which, what was shown for it and when, and the decision clock.
+
+    ``asked`` says that they typed its word at the prompt, and did not give it with ``--confirm``.
+    """
 
     drill: str
     as_of: datetime
     digest: str
     actor: Actor
     clock: Mapping[str, str] = field(default_factory=dict)
+    asked: bool = False
 
 
 # -- a command ------------------------------------------------------------------------------------
@@ -62,8 +61,9 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
         AlertingError: it was refused; nothing was opened.
     """
 
-    def here(writer: GroupWriter) -> Opened:
-        return writer.submit(_opening(app, programme, drill, plan, order)).result()
+    def here(writer: GroupWriter, told: Mapping[str, Any]) -> dict[str, Any]:
+        allowed = replace(order, actor=actor_of(told))
+        return asdict(writer.submit(_opening(app, programme, drill, plan, allowed)).result())
 
     request = {
         "verb": "drill.start",
@@ -71,9 +71,11 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
         "as_of": order.as_of.isoformat(),
         "digest": order.digest,
         "clock": dict(order.clock),
+        "asked": order.asked,
+        "holds": _held(app),
     }
-    told = _asked(app, here, request, actor=order.actor)
-    return told if isinstance(told, Opened) else Opened(alert_id=told["alert_id"], planned=told["planned"])
+    done = carry_out(app, request, here, actor=order.actor)
+    return Opened(alert_id=done["alert_id"], planned=done["planned"])
 
 
 def start_due(app: App, programme: Programme, *, rehearsals: bool, actor: Actor) -> Fired:
@@ -84,11 +86,12 @@ def start_due(app: App, programme: Programme, *, rehearsals: bool, actor: Actor)
         LedgerBusy: the owner of the ledger does not answer.
     """
 
-    def here(writer: GroupWriter) -> Fired:
-        return asyncio.run(fire(app, programme, writer=writer, actor=actor))
+    def here(writer: GroupWriter, told: Mapping[str, Any]) -> Fired:
+        return asyncio.run(fire(app, programme, writer=writer, actor=actor_of(told)))
 
-    told = _asked(app, here, {"verb": "drill.due", "rehearsals": rehearsals}, actor=actor)
-    return told if isinstance(told, Fired) else _fired(told)
+    request = {"verb": "drill.due", "rehearsals": rehearsals, "holds": _held(app)}
+    done = carry_out(app, request, here, actor=actor)
+    return done if isinstance(done, Fired) else _fired(done)
 
 
 def keep_note(app: App, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
@@ -99,19 +102,21 @@ def keep_note(app: App, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
         LedgerBusy: the owner of the ledger does not answer.
     """
 
-    def here(writer: GroupWriter) -> bool:
-        writer.submit(partial(_note, alert_id=alert_id, note=note, actor=actor)).result()
-        return True
+    def here(writer: GroupWriter, told: Mapping[str, Any]) -> dict[str, Any]:
+        writer.submit(partial(_note, alert_id=alert_id, note=note, actor=actor_of(told))).result()
+        return {"ok": True}
 
-    _asked(app, here, {"verb": "drill.note", "alert": alert_id, "note": list(note)}, actor=actor)
+    carry_out(app, {"verb": "drill.note", "alert": alert_id, "note": list(note)}, here, actor=actor)
 
 
-def _asked(
-    app: App, here: Callable[[GroupWriter], T], request: Mapping[str, Any], *, actor: Actor
-) -> T | dict[str, Any]:
-    """Carry a request out, here or by the owner; it says which accounts this process holds."""
-    holds = [channel.name for channel in app.config.channels]
-    return carry_out(app, {**request, "holds": holds}, lambda writer, _: here(writer), actor=actor)
+def _held(app: App) -> list[str]:
+    """Return the channels this process could send a drill by."""
+    return [channel.name for channel in app.config.channels]
+
+
+def actor_of(told: Mapping[str, Any]) -> Actor:
+    """Return who asks, as the gate let them through."""
+    return Actor(name=str(told["actor"]), origin=str(told["origin"]))
 
 
 # -- the owner ------------------------------------------------------------------------------------
@@ -125,7 +130,7 @@ async def answer(app: App, told: Mapping[str, Any], *, writer: LedgerWriter) -> 
         AlertingError, ConfigProblem: it is refused.
         KeyError, TypeError, ValueError: it is no such request.
     """
-    actor = Actor(name=str(told["actor"]), origin=str(told["origin"]))
+    actor = actor_of(told)
     if told["verb"] == "drill.note":
         note = NoteRow(*told["note"])
         await writer.do(partial(_note, alert_id=str(told["alert"]), note=note, actor=actor))
@@ -147,7 +152,12 @@ async def _start(
     drill, as_of = programme.drill(str(told["drill"])), datetime.fromisoformat(told["as_of"])
     plan = await asyncio.to_thread(planned, app, programme, drill, as_of=as_of)
     order = Start(
-        drill=drill.name, as_of=as_of, digest=str(told["digest"]), actor=actor, clock=dict(told["clock"])
+        drill=drill.name,
+        as_of=as_of,
+        digest=str(told["digest"]),
+        actor=actor,
+        clock=dict(told["clock"]),
+        asked=bool(told["asked"]),
     )
     if plan.digest != order.digest:
         raise NotAllowed(
@@ -190,10 +200,10 @@ def _opening(
         app,
         programme,
         drill,
-        plan,
+        replace(plan, clock=order.clock),
         occurrence,
         actor=order.actor,
-        clock=order.clock,
+        asked=order.asked,
         detail=BY_HAND,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -177,37 +178,40 @@ def run(
     """Run a drill now: show it, have its name typed, send, watch, and judge."""
     from alerting.cli.drill_app import drill_app
     from alerting.cli.drill_run import Going, go
+    from alerting.gate import check
 
     face: Face = ctx.obj
     programme = programme_of(face)
     drill = programme.drill(name)
     app = drill_app(face, drill)
-    clock = {"typed": app.clock.now().isoformat()}
+    check(app.config, "drill.start", app.token)
+    started_at = app.clock.now()
     try:
-        plan = _confirmed(app, programme, drill, confirm, clock, json=json)
+        plan = _confirmed(app, programme, drill, confirm, json=json)
     except KeyboardInterrupt:
         raise NotConfirmed("left; nothing was sent") from None
+    plan = replace(plan, clock={"started": started_at.isoformat(), **plan.clock})
     going = Going(face=face, app=app, programme=programme, drill=drill)
-    raise typer.Exit(go(going, plan, clock, wait=wait, json=json))
+    raise typer.Exit(go(going, plan, asked=not confirm, wait=wait, json=json))
 
 
-def _confirmed(
-    app: Any, programme: Programme, drill: Drill, given: str, clock: dict[str, str], *, json: bool
-) -> Plan:
-    """Show the drill and have its word typed; once more when the preview grew old meanwhile."""
+def _confirmed(app: Any, programme: Programme, drill: Drill, given: str, *, json: bool) -> Plan:
+    """Show the drill and have its word typed; once more when the preview grew old meanwhile.
+
+    The plan has the instants at which it was shown and the word was typed.
+    """
     from alerting.scheduler import planned
 
     while True:
         plan = planned(app, programme, drill)
         if not json:
             _show(drill, plan)
-        clock["shown"] = app.clock.now().isoformat()
+        shown_at = app.clock.now()
         _confirm(drill, plan, given)
-        clock["confirmed"] = app.clock.now().isoformat()
-        # Only what somebody typed at the prompt is a person's time.
-        clock["by"] = "option" if given else "prompt"
-        if (app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
-            return plan
+        decided_at = app.clock.now()
+        if (decided_at - plan.as_of).total_seconds() <= _STALE_S:
+            clock = {"previewed": shown_at.isoformat(), "decided": decided_at.isoformat()}
+            return replace(plan, clock=clock)
         note("The preview was older than two minutes, so its time changed. Look again.")
 
 

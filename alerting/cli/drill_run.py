@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.broadcast.plan import Plan
     from alerting.drills.drill import Drill, Programme
-    from alerting.ledger.rows import Actor
     from alerting.scheduler import Fired
 
 _ANSWER_S: Final = 5.0
@@ -29,15 +28,17 @@ class Going:
     drill: Drill
 
 
-def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: bool) -> int:
+def go(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> int:
     """Open a confirmed drill, have it sent, and judge it; return the exit code.
+
+    ``asked`` says that somebody typed its word at the prompt.
 
     Raises:
         NotAllowed: a real alert is in force, or the same drill was started this second.
         AlertingError: it was refused; nothing was sent.
     """
     try:
-        return _gone(going, plan, clock, wait=wait, json=json)
+        return _gone(going, plan, asked=asked, wait=wait, json=json)
     except KeyboardInterrupt:
         note(f"Left. Whether it is being sent: alert drill history {going.drill.name}")
     except BrokenPipeError:
@@ -45,11 +46,18 @@ def go(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: boo
     return Exit.RUNNING
 
 
-def _gone(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: bool) -> int:
+def _gone(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> int:
     from alerting.starting import Start, start
 
     app, drill = going.app, going.drill
-    order = Start(drill=drill.name, as_of=plan.as_of, digest=plan.digest, actor=actor_of(going), clock=clock)
+    order = Start(
+        drill=drill.name,
+        as_of=plan.as_of,
+        digest=plan.digest,
+        actor=going.face.actor,
+        clock=plan.clock,
+        asked=asked,
+    )
     opened = start(app, going.programme, drill, plan, order)
     if not json:
         say(f"Practice {opened.alert_id} is safe on disk, leaving now. Ctrl-C only stops watching.")
@@ -59,21 +67,6 @@ def _gone(going: Going, plan: Plan, clock: dict[str, str], *, wait: bool, json: 
             emit("accepted", alert=opened.alert_id, again=False)
         return Exit.RUNNING
     return judged(app, opened.alert_id, json=json)
-
-
-def actor_of(going: Going) -> Actor:
-    """Return who runs a drill by hand, as the record names them.
-
-    Raises:
-        NotAllowed: they may not.
-    """
-    from alerting.gate import admit
-    from alerting.ledger.rows import Actor
-
-    face = going.face
-    said = {"verb": "drill.start", "actor": face.actor.name, "origin": face.actor.origin, "token": face.token}
-    admitted = admit(going.app.config, said)
-    return Actor(name=str(admitted["actor"]), origin=str(admitted["origin"]))
 
 
 def set_off(app: App) -> None:

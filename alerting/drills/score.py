@@ -25,6 +25,8 @@ BEFORE: Final = 5
 #: class ``immediate``: what, where, type the place.
 HUMAN_S: Final = 10.0
 _PAGE: Final = 50
+#: A stamp of the decision clock, and the step that ends there.
+_WORDS: Final = {"started": "", "previewed": "prepared and shown", "decided": "read and confirmed"}
 #: What the lines of a scorecard are called.
 FIRST: Final = "first post"
 MOST: Final = "95 % accepted"
@@ -135,7 +137,7 @@ def score(ledger: DrillReader, row: OccurrenceRow, record: AlertRecord, *, at: d
         steps=tuple(_steps(row, current, figures)),
         before=before,
         channels=tuple(_channel_card(row, channel, before) for channel in current.channels),
-        human=_human(row),
+        human=_human(row, record),
     )
 
 
@@ -148,13 +150,17 @@ def _channel_card(row: OccurrenceRow, channel: ChannelReport, before: Sequence[F
     )
 
 
-def _human(row: OccurrenceRow) -> Human:
-    stamps = row.facts.get("clock", {})
-    seconds = None
-    if stamps.get("by") == "prompt":
-        shown, confirmed = (datetime.fromisoformat(stamps[name]) for name in ("shown", "confirmed"))
-        seconds = max(0.0, (confirmed - shown).total_seconds())
+def _human(row: OccurrenceRow, record: AlertRecord) -> Human:
+    seconds, stamps = None, _stamps(record)
+    if row.facts.get("asked") and {"previewed", "decided"} <= stamps.keys():
+        seconds = max(0.0, (stamps["decided"] - stamps["previewed"]).total_seconds())
     return Human(seconds=seconds, immediate=row.facts.get("class") == "immediate")
+
+
+def _stamps(record: AlertRecord) -> dict[str, datetime]:
+    """Return the decision clock of an alert, as the command stamped it."""
+    clock = record.alert.clock
+    return {name: datetime.fromisoformat(clock[name]) for name in _WORDS if name in clock}
 
 
 def figures_before(ledger: DrillReader, row: OccurrenceRow, *, at: datetime) -> Iterator[Figures]:
@@ -257,13 +263,11 @@ def _within(what: str, most: float | None, got: float | None, *, settled: bool) 
 def _steps(row: OccurrenceRow, current: Report, figures: Figures) -> Iterator[tuple[str, float]]:
     """Yield where the time went: the decision clock, then the machine's part."""
     record = current.record
-    told = row.facts.get("clock", {})
-    words = {"typed": "", "shown": "prepared and shown", "confirmed": "read and confirmed"}
-    stamps = {name: datetime.fromisoformat(told[name]) for name in words if name in told}
+    stamps = _stamps(record)
     marks: list[tuple[str, datetime]] = []
-    if "typed" not in stamps:
+    if "started" not in stamps:
         marks.append(("", instant(row.due_at)))
-    marks += [(words[name], stamps[name]) for name in words if name in stamps]
+    marks += [(_WORDS[name], at) for name, at in stamps.items()]
     marks.append(("safe on disk", record.accepted_at))
     for (_, begun), (name, ended) in pairwise(marks):
         yield name, max(0.0, (ended - begun).total_seconds())

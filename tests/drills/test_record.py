@@ -154,24 +154,29 @@ def test_each_channel_stands_beside_its_rate_and_its_own_last_runs(campus, ran):
     assert "<td>7/8</td>" in html
 
 
-CLOCK = {"typed": NOON.isoformat(), "shown": (NOON + timedelta(seconds=1)).isoformat()}
+CLOCK = {
+    "started": NOON.isoformat(),
+    "previewed": (NOON + timedelta(seconds=1)).isoformat(),
+    "decided": (NOON + timedelta(seconds=7.5)).isoformat(),
+}
 
 
 @pytest.mark.parametrize(
-    ("by", "of_class", "seconds", "words"),
+    ("asked", "of_class", "seconds", "words"),
     [
-        ("prompt", "immediate", 6.5, "6.5 s (target: under 10 s)"),
-        ("prompt", "standard", 6.5, "6.5 s (no target: not an immediate template)"),
-        ("option", "immediate", None, "nobody was asked"),
+        (True, "immediate", 6.5, "6.5 s (target: under 10 s)"),
+        (True, "standard", 6.5, "6.5 s (no target: not an immediate template)"),
+        (False, "immediate", None, "nobody was asked"),
     ],
 )
 def test_a_persons_time_is_told_beside_its_target_where_somebody_typed(  # noqa: PLR0917 - pytest names them
-    campus, ran, by, of_class, seconds, words
+    campus, ran, asked, of_class, seconds, words
 ):
     card, ledger = ran(), campus.reader()
-    clock = {**CLOCK, "confirmed": (NOON + timedelta(seconds=7.5)).isoformat(), "by": by}
-    row = replace(card.row, facts={**card.row.facts, "clock": clock, "class": of_class})
-    judged = score(ledger, row, ledger.alert(row.alert), at=campus.clock.now())
+    row = replace(card.row, facts={**card.row.facts, "asked": asked, "class": of_class})
+    record = ledger.alert(row.alert)
+    record = replace(record, alert=replace(record.alert, clock=CLOCK))
+    judged = score(ledger, row, record, at=campus.clock.now())
     assert (judged.human.seconds, judged.human.words) == (seconds, words)
     assert dict(judged.steps)["read and confirmed"] == pytest.approx(6.5)
     assert as_json(dossier(campus, judged))["record"]["Human time"] == words

@@ -115,12 +115,12 @@ def shown(app):
     programme = load_drills(app.config)
     drill = programme.drill("monthly")
     plan = planned(app, programme, drill)
-    clock = {"typed": app.clock.now().isoformat()}
+    clock = {"started": app.clock.now().isoformat()}
     return (
         programme,
         drill,
         plan,
-        Start(drill="monthly", as_of=plan.as_of, digest=plan.digest, actor=ACTOR, clock=clock),
+        Start(drill="monthly", as_of=plan.as_of, digest=plan.digest, actor=ACTOR, clock=clock, asked=True),
     )
 
 
@@ -140,11 +140,17 @@ def on_record(app):
         return ledger.occurrences_of("monthly"), [record.alert.id for record in ledger.alerts()]
 
 
+def record_of(app, opened):
+    with closing(app.own_reader()) as ledger:
+        return ledger.alert(opened.alert_id)
+
+
 def test_where_nobody_owns_the_ledger_a_command_does_for_that_moment(asking):
     opened = run_now(asking)
     [row], alerts = on_record(asking)
     assert alerts == [row.alert] == [opened.alert_id]
-    assert row.facts["clock"]["typed"] == asking.clock.now().isoformat()
+    assert record_of(asking, opened).alert.clock == {"started": asking.clock.now().isoformat()}
+    assert row.facts["asked"] is True
     assert asking.lock().held_by() is None, "and lets it go"
 
 
@@ -153,9 +159,11 @@ async def test_a_drill_is_started_by_the_process_that_owns_the_ledger(files, clo
         opened = await asyncio.to_thread(run_now, asking)
         assert serving.verbs == ["drill.start"]
         [row], alerts = on_record(serving)
+        told = record_of(serving, opened).alert
     assert alerts == [row.alert] == [opened.alert_id]
-    assert (opened.planned, row.detail) == (2, "by hand")
-    assert row.facts["clock"]["typed"] == clock.now().isoformat(), "the officer's clock, not the owner's"
+    assert (opened.planned, row.detail, row.facts["asked"]) == (2, "by hand", True)
+    assert told.clock == {"started": clock.now().isoformat()}, "the officer's clock, not the owner's"
+    assert told.author == ACTOR.name
 
 
 async def test_what_is_due_is_started_and_missed_by_the_owner_and_told_to_who_asked(files, clock, asking):
