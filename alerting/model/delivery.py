@@ -77,6 +77,8 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (_S.UNCERTAIN, _E.ARRIVE): _S.DELIVERED,
     (_S.ACCEPTED, _E.ARRIVE): _S.DELIVERED,
     (_S.UNCERTAIN, _E.FAIL): _S.UNDELIVERED,
+    # "Sent" proves that the lost answer was a yes, before we gave up asking and after it.
+    (_S.UNRESOLVED, _E.FIND): _S.ACCEPTED,
     (_S.UNRESOLVED, _E.ARRIVE): _S.DELIVERED,
     (_S.UNRESOLVED, _E.FAIL): _S.UNDELIVERED,
     (_S.ACCEPTED, _E.FAIL): _S.UNDELIVERED,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerting.audit.verify import verify_file
 from alerting.clock import FrozenClock
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
@@ -21,7 +22,7 @@ S = ReceiptStatus
 ORDERS = int(os.environ.get("ALERT_RECEIPT_ORDERS", "300"))
 WORDS = (S.QUEUED, S.SENT, S.DELIVERED, S.READ, S.UNDELIVERED, S.COMPLAINED)
 ARRIVED = {S.DELIVERED, S.READ, S.COMPLAINED}
-ANSWER, LOSS = "answer", "loss"
+ANSWER, LOSS, VAIN = "answer", "loss", "looked up in vain"
 #: Ways in which we give a row up ourselves, and where it stays unless a receipt knows better.
 GIVEN_UP = {"refusal": State.REJECTED, "expiry": State.EXPIRED, "stop": State.CANCELLED}
 
@@ -30,6 +31,7 @@ class Bench:
     """One row a sequence, many sequences a ledger."""
 
     def __init__(self, path):
+        self.path = path
         self.ledger = SqliteLedger.open(path, clock=FrozenClock())
         opened(self.ledger)
         self.used = 0
@@ -60,6 +62,9 @@ class Bench:
                 settle(self.ledger, self.batch, accepted(row))
             elif event == LOSS:
                 settle(self.ledger, self.batch, unanswered(row))
+            elif event == VAIN:
+                given_up = unanswered(row, state=State.UNRESOLVED, outcome="unresolved")
+                settle(self.ledger, self.batch, given_up)
             elif event in GIVEN_UP:
                 state = GIVEN_UP[event]
                 settle(self.ledger, self.batch, rejected(row, state=state, outcome=str(state)))
@@ -82,9 +87,14 @@ def bench(tmp_path_factory):
     assert {state: n for state, n in tally.counts.items() if n} == counted
     arrived = sum(n for _, n in made.ledger.arrivals(ID)["sms-main"])
     assert arrived == counted[State.DELIVERED]
+    unresolved = sum(f.deliveries for f in made.ledger.failures(ID) if f.state is State.UNRESOLVED)
+    assert unresolved == counted.get(State.UNRESOLVED, 0)
     failed = sum(f.deliveries for f in made.ledger.failures(ID) if f.state is State.UNDELIVERED)
     assert failed == counted[State.UNDELIVERED]
     made.ledger.close()
+    # An auditor who folds every attempt and receipt anew comes to the same states.
+    verdict = verify_file(made.path)
+    assert (verdict.broken, verdict.deliveries) == ([], sum(counted.values()))
 
 
 def end_of(events):
@@ -114,6 +124,20 @@ def test_every_order_of_a_story_ends_the_same(bench, words):
     for order in itertools.permutations((*words, ANSWER)):
         found = bench.play(order)
         assert (found.state, found.provider_id) == (end_of(order), f"SM{found.id}.1"), order
+
+
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        ((S.QUEUED, S.SENT), State.ACCEPTED),
+        ((S.SENT, S.UNDELIVERED), State.UNDELIVERED),
+        ((S.SENT, S.UNDELIVERED, S.DELIVERED), State.DELIVERED),
+        ((), State.UNRESOLVED),
+    ],
+)
+def test_what_nobody_could_tell_a_receipt_tells_before_or_after_we_gave_up_asking(bench, words, end):
+    for order in itertools.permutations((*words, VAIN)):
+        assert bench.play((LOSS, *order)).state is end, order
 
 
 @pytest.mark.parametrize("end", GIVEN_UP)

@@ -35,7 +35,7 @@ EXPECTED = {
     },
     S.ACCEPTED: {E.ARRIVE: S.DELIVERED, E.FAIL: S.UNDELIVERED},
     S.UNDELIVERED: {E.ARRIVE: S.DELIVERED},
-    S.UNRESOLVED: {E.ARRIVE: S.DELIVERED, E.FAIL: S.UNDELIVERED},
+    S.UNRESOLVED: {E.FIND: S.ACCEPTED, E.ARRIVE: S.DELIVERED, E.FAIL: S.UNDELIVERED},
     S.DELIVERED: {},
     S.REJECTED: {E.ARRIVE: S.DELIVERED},
     S.EXPIRED: {E.ARRIVE: S.DELIVERED},
@@ -71,7 +71,8 @@ def test_settled_failed_and_taken_states_do_not_contradict_each_other():
 @pytest.mark.parametrize("state", [s for s in State if s in SETTLED])
 def test_only_a_receipt_moves_a_settled_delivery(state):
     moved = {event for event in Event if after(state, event) is not state}
-    assert moved <= {Event.ARRIVE, Event.FAIL}
+    # "Found" is what a receipt of "sent" does; no result of ours moves what is settled.
+    assert moved <= {Event.ARRIVE, Event.FAIL} | ({Event.FIND} if state is State.UNRESOLVED else set())
 
 
 @pytest.mark.parametrize("reason", Reason)
