@@ -235,7 +235,7 @@ class App(Archive):
                 ledger.close()
 
     def _past(self, request: Request, ledger: LedgerReader | None) -> Past:
-        from alerting.service.incident import past_of, story
+        from alerting.service.incident import past_of, refuse_closed, story
         from alerting.service.planning import Past
 
         if ledger is None:
@@ -244,6 +244,8 @@ class App(Archive):
             return Past()
         if request.incident:
             told = story(ledger, request.incident)
+            if request.follows:
+                refuse_closed(self.house(), told)
             reached = request.reached_only
             return (
                 past_of(ledger, told, reached_only=reached)

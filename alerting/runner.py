@@ -37,7 +37,7 @@ from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened, open_alert
 from alerting.service.order import Order
-from alerting.service.recall import Recalls
+from alerting.service.retreat import Recalls
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -141,7 +141,9 @@ class Runner:
             refusing=self.app.refusing,
         )
         app = self.app
-        self._recalls = Recalls(app.channel, app.own_reader, self._writer, self.clock, app.log)
+        self._recalls = Recalls(
+            app.channel, app.own_reader, self._writer, self.clock, app.log, self._engine.look
+        )
         try:
             async with self.beside(self._writer) if self.beside else nullcontext():
                 await self._attend(stop, order, announce, plan, forever=forever)
@@ -172,8 +174,8 @@ class Runner:
                 if announce and not self._accepted:
                     announce(opened)
                 self._accepted = True
-            for later in (self.app.flush_log, self._recalls.look):
-                asyncio.get_running_loop().call_later(_LOG_S, later)
+            asyncio.get_running_loop().call_later(_LOG_S, self.app.flush_log)
+            asyncio.get_running_loop().call_later(_LOG_S if order else 0.0, self._recalls.look)
             await self._engine.run(stop=stop, forever=forever)
             # Other commands are listened to, and what they open is sent, while providers are still asked.
             while await self._recalls.busy(stop):
@@ -197,7 +199,7 @@ class Runner:
             raise PlanRefused(
                 Problem(
                     where=order.request.template,
-                    what="template or channels.yaml changed after the preview; nothing was sent",
+                    what="template, channels.yaml or incident changed after the preview; nothing was sent",
                     fix="repeat the command and look at the new preview",
                 )
             )

@@ -58,7 +58,7 @@ def dispatch(
     )
     try:
         opened = launch(face.app, order, plan)
-        _accepted(opened, run_key=run_key, json=json)
+        _accepted(opened, plan, run_key=run_key, json=json)
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
@@ -118,7 +118,7 @@ def _practice(plan: Plan) -> Problem:
     )
 
 
-def _accepted(opened: Opened, *, run_key: str, json: bool) -> None:
+def _accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> None:
     if opened.joined:
         note(
             f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
@@ -126,6 +126,11 @@ def _accepted(opened: Opened, *, run_key: str, json: bool) -> None:
         )
     elif opened.again and run_key:
         note(f"This run key has sent {opened.alert_id} before; nothing is sent twice.")
+    elif not opened.again and opened.recipients != plan.crowd.recipients:
+        note(
+            f"The list of {plan.crowd.audience} changed after the preview:"
+            f" {plan.crowd.recipients:,} people were shown, {opened.recipients:,} are told."
+        )
     if not json:
         say(f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching.")
 

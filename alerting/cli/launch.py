@@ -55,7 +55,7 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
     if told is None:
         raise LeftEarly(None)
     raise_refusal(told)
-    opened = Opened(**{name: told[name] for name in ("alert_id", "planned", "again", "joined")})
+    opened = Opened(**{name: told[name] for name in Opened.__slots__})
     if left:
         raise LeftEarly(opened)
     return opened

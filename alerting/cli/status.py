@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, screen, standing
+from alerting.cli import complete, screen, standing, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -54,12 +54,25 @@ def status(
         raise typer.Exit(watch(face.view, normal_id(alert), json=json, title="status"))
     current = standing.read(face.view, normal_id(alert))
     if json:
-        emit("status", **standing.as_json(current, clock=standing.clock(face.view, current)))
+        told = standing.as_json(current, clock=standing.clock(face.view, current))
+        emit("status", **told, **follow_ups(face.view, current.record.alert))
     else:
         screen.tell(standing.lines(current, blocks=screen.blocks()))
         for line in incidents(face.view, current.record.alert.incident):
             say(line)
+        for line in undone.told(face.view.reader(), current.record.alert.id):
+            say(line)
     raise typer.Exit(current.exit)
+
+
+def follow_ups(app: Any, alert: Any) -> dict[str, Any]:
+    """Return for scripts what waits to follow an alert, and what became of a recall."""
+    from alerting.cli import ready
+    from alerting.service.ready import waiting_for
+
+    ledger = app.reader()
+    waiting = waiting_for(ledger, alert.incident) if ledger else ()
+    return {"follow_ups": ready.as_json(waiting), "taken_back": undone.outcome(ledger, alert.id)}
 
 
 def _people(face: Face, alert_id: str, text: str, *, unmask: bool, json: bool) -> None:
@@ -98,9 +111,11 @@ def incidents(app: Any, only: str = "") -> list[str]:
 
 
 def _go_on(face: Face) -> None:
-    """Start a sender for deliveries that an earlier one left behind; tell that it was done."""
+    """Start a sender for what an earlier one left behind; tell that it was done."""
+    from alerting.service.recall import unfinished
+
     ledger = face.view.reader()
-    if ledger is None or not ledger.unsettled():
+    if ledger is None or not (ledger.unsettled() or unfinished(ledger)):
         return
     if face.view.sending(ledger):
         return

@@ -20,10 +20,13 @@ _LOOK_S: Final = 0.1
 def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool, json: bool) -> None:
     """Wait until providers were asked, and say what they took back and how long the correction took."""
     from alerting.service.incident import story
+    from alerting.service.recall import recalls_something
 
     ledger = face.app.reader()
     assert ledger is not None
     last = story(ledger, incident).alerts[-1]
+    if not recalls_something(ledger, last.alert.id):
+        return  # nothing was opened: it waits for somebody else's word
     came = _outcome(face, ledger, last.alert.id) if wait else None
     times = _times(face, ledger, last, decided_at)
     if json:
@@ -33,6 +36,19 @@ def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool, json: b
         return
     for line in _lines(came, times):
         say(line)
+
+
+def outcome(ledger: LedgerReader | None, alert_id: str) -> Mapping[str, int] | None:
+    """Return what providers took back for a recall, or None while that is not known, or there is none."""
+    from alerting.service.recall import outcome_of_recall
+
+    return outcome_of_recall(ledger, alert_id) if ledger else None
+
+
+def told(ledger: LedgerReader | None, alert_id: str) -> list[str]:
+    """Return in words what providers took back for a recall; nothing for any other alert."""
+    came = outcome(ledger, alert_id)
+    return _taken_back(came) if came else []
 
 
 def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, int] | None:
@@ -45,7 +61,10 @@ def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, in
     except KeyboardInterrupt:
         note("\nProviders are still being asked; that goes on.")
         return None
-    return came or outcome_of_recall(ledger, alert_id)
+    came = came or outcome_of_recall(ledger, alert_id)
+    if came is None:
+        note("The sender ended early: `alert status` goes on with taking back.")
+    return came
 
 
 def _times(
@@ -66,19 +85,19 @@ def _times(
 
 
 def _lines(came: Mapping[str, int] | None, times: Mapping[str, float | None]) -> list[str]:
-    told = []
-    if came:
-        told.append(
-            f"Providers took back {plural(came['taken_back'], 'queued message')} of {came['asked']:,} asked"
-            f" about; {plural(came['spared'], 'correction')} could be spared;"
-            f" {plural(came['deleted'], 'post')} deleted."
-        )
-        if came["kept"]:
-            told.append(
-                f"{plural(came['kept'], 'post')} could not be deleted: see `alert status`, look at the page."
-            )
+    said = _taken_back(came) if came else []
     first = times["first_post_s"] if times["first_post_s"] is not None else times["first_s"]
     if first is not None:
         word = "corrected post" if times["first_post_s"] is not None else "correction"
-        told.append(f"From decision to first {word} {span(first)}, to 95 % {span(times['most_s'])}.")
-    return told
+        said.append(f"From decision to first {word} {span(first)}, to 95 % {span(times['most_s'])}.")
+    return said
+
+
+def _taken_back(came: Mapping[str, int]) -> list[str]:
+    said = (
+        f"Providers took back {plural(came['taken_back'], 'queued message')} of {came['asked']:,} asked"
+        f" about; {plural(came['spared'], 'correction')} could be spared;"
+        f" {plural(came['deleted'], 'post')} deleted."
+    )
+    left = f"{plural(came['kept'], 'post')} could not be deleted: look at the page."
+    return [said, left] if came["kept"] else [said]

@@ -14,6 +14,7 @@ from alerting.ledger.database import Database
 from alerting.ledger.instants import instant, maybe_instant
 from alerting.ledger.rows import AlertRecord, AttemptRow, AuditRow, Failure, Lane, NewDelivery, Tally
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
+from alerting.model.outcome import Reason
 
 #: A batch owns the delivery ids from ``batch * STRIDE`` on.
 STRIDE: Final = 1024
@@ -32,6 +33,8 @@ COUNTED: Final = (
 )
 #: Stored words to states; a look-up is a tenth of what calling the enum costs.
 STATES: Final = {state.value: state for state in State}
+#: What has reached nobody so far: a recall looks again at what was just leaving.
+_NOT_YET: Final = UNREACHED | {State.SENDING}
 _PAGE: Final = 500
 
 
@@ -181,8 +184,10 @@ class Reading:
         for batch, name, *_ in self._db.all("batches_of", (alert_id,)):
             if name != channel:
                 continue
-            for address, recipient, fallback, state, twice in self._db.all("recipients_between", span(batch)):
-                if twice or not (reached_only and STATES[state] in UNREACHED):
+            for address, recipient, fallback, state, twice, reason in self._db.all(
+                "recipients_between", span(batch)
+            ):
+                if twice or not (reached_only and _spared(state, reason)):
                     yield NewDelivery(address, recipient, fallback)
 
     def incident_number(self, incident: str) -> int:
@@ -211,6 +216,11 @@ def _tally(
     return Tally(
         channel=channel, counts=counts, times=times(curve, of=possible), arrived=times(arrivals, of=possible)
     )
+
+
+def _spared(state: str, reason: str) -> bool:
+    """Whether a row reached nobody: it never left, is only leaving now, or was taken back while queued."""
+    return STATES[state] in _NOT_YET or (state == State.UNDELIVERED and reason == Reason.CANCELLED.code)
 
 
 def _delivery(alert_id: str, channel: str, row: Sequence[Any]) -> Delivery:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 #: The same words for the same place within this time are one decision of two people.
 JOIN_WITHIN: Final = timedelta(minutes=2)
 _RECENT: Final = 20
-_OPENED, _UPDATED, _CLOSED = "incident.opened", "incident.updated", "incident.closed"
+#: Acts on an incident.
+OPENED: Final = "incident.opened"
+_UPDATED, _CLOSED = "incident.updated", "incident.closed"
 
 
 class Follow(StrEnum):
@@ -130,15 +132,7 @@ def follow_up(
     """
     from alerting.service.planning import Request
 
-    if told.closed_at is not None:
-        when = house.clock_words(told.closed_at)
-        raise PlanRefused(
-            Problem(
-                where=told.id,
-                what=f"this incident was closed at {when} by {told.closed_by}; nothing was sent",
-                fix="a new danger is a new alert: `alert send`",
-            )
-        )
+    refuse_closed(house, told)
     found = house.templates.find(template or follow.value)
     if found.msg_type is MsgType.ALERT:
         raise PlanRefused(
@@ -167,6 +161,42 @@ def follow_up(
         delete_posts=delete_posts,
         joined=joined,
     )
+
+
+def refuse_closed(house: House, told: Story) -> None:
+    """Let nothing follow what is over.
+
+    Raises:
+        PlanRefused: the incident is closed.
+    """
+    if told.closed_at is None:
+        return
+    when = house.clock_words(told.closed_at)
+    raise PlanRefused(
+        Problem(
+            where=told.id,
+            what=f"this incident was closed at {when} by {told.closed_by}; nothing was sent",
+            fix="a new danger is a new alert: `alert send`",
+        )
+    )
+
+
+def refuse_outrun(ledger: LedgerReader, house: House, incident: str, seen: Sequence[str]) -> None:
+    """Let a follow-up go only onto the incident its author saw; asked in the transaction that opens it.
+
+    Raises:
+        PlanRefused: somebody closed the incident, or told people something newer, in between.
+    """
+    told = story(ledger, incident)
+    refuse_closed(house, told)
+    newer = [record.alert for record in told.alerts if record.alert.id not in seen]
+    if newer:
+        what = (
+            f"{newer[-1].author} sent {newer[-1].title!r} ({newer[-1].id}) while you looked; nothing was sent"
+        )
+        raise PlanRefused(
+            Problem(where=told.id, what=what, fix="repeat the command and look at the new preview")
+        )
 
 
 def _carried(house: House, told: Story, template: Template) -> dict[str, str]:
@@ -222,7 +252,7 @@ def note_opening(ledger: Ledger, alert: Alert, *, due_at: datetime, actor: Actor
         body: dict[str, object] = {"alert": alert.id, "reason": alert.title}
         ledger.record_act(_CLOSED, alert.incident, body, actor=actor, at=micros(at))
         return
-    action = _UPDATED if alert.references else _OPENED
+    action = _UPDATED if alert.references else OPENED
     body = {"alert": alert.id, "due_at": micros(due_at)}
     if not alert.references:
         body["owner"] = actor.name

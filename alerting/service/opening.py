@@ -17,7 +17,8 @@ from alerting.ledger.rows import Actor, Lane, NewDelivery, Opening
 from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
 from alerting.service.house import House
-from alerting.service.incident import alike, note_opening
+from alerting.service.incident import alike, note_opening, refuse_outrun
+from alerting.service.recall import note_recall
 from alerting.service.stopped import tell_elsewhere, willing
 
 #: What goes first in a lane: corrections, then alerts, then drills; public posts before people.
@@ -34,6 +35,7 @@ class Opened:
     planned: int
     again: bool = False
     joined: str = ""  #: who opened the same alert moments ago; this officer joined it
+    recipients: int = 0  #: people on the list as it was read for this alert
 
 
 def open_alert(
@@ -43,11 +45,15 @@ def open_alert(
 
     Raises:
         AudienceProblem: the list vanished in between; nothing is kept.
+        PlanRefused: the incident it follows was closed, or told more of, in between.
     """
     if earlier := ledger.alert_of_run(run_key):
         return Opened(alert_id=earlier, planned=0, again=True)
     alert = alert_of(plan, actor=actor, run_key=run_key, at=at)
     ledger.alone(f"opening {alert.template}")
+    if plan.supersedes:
+        ledger.alone(f"following {plan.incident}")
+        refuse_outrun(ledger, house, plan.incident, plan.supersedes)
     if not plan.supersedes and (twin := alike(ledger, alert, plan.subject.confirm_word)):
         ledger.record_act("alert.joined", twin.alert.id, {"run_key": run_key}, actor=actor, at=micros(at))
         return Opened(alert_id=twin.alert.id, planned=0, again=True, joined=twin.alert.author)
@@ -58,8 +64,6 @@ def open_alert(
     ledger.open_alert(Opening(alert=alert, lanes=lanes, actor=actor, digest=plan.digest), at=micros(at))
     note_opening(ledger, alert, due_at=at + plan.subject.due_after, actor=actor, at=at)
     if plan.reached_only:
-        from alerting.service.recall import note_recall  # it needs a loop; openings do not
-
         note_recall(ledger, alert, delete_posts=plan.delete_posts, actor=actor, at=micros(at))
     for earlier in plan.supersedes:
         ledger.cancel(earlier, actor=actor, at=micros(at), reason=Reason.SUPERSEDED.code)
@@ -70,8 +74,10 @@ def open_alert(
             filled, held = _fill(ledger, plan, lane, alert, roster)
             planned, stopped = planned + filled, stopped + held
     notes = {"refused": plan.crowd.refused, "opted_out": stopped}
-    ledger.planned(alert.id, recipients=plan.crowd.recipients, notes=notes)
-    return Opened(alert_id=alert.id, planned=planned)
+    counted = roster.counts() if roster and not plan.supersedes else plan.crowd
+    recipients = counted.recipients
+    ledger.planned(alert.id, recipients=recipients, notes=notes)
+    return Opened(alert_id=alert.id, planned=planned, recipients=recipients)
 
 
 def alert_of(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:

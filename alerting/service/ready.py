@@ -17,7 +17,7 @@ from alerting.errors import AlertingError
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
-from alerting.service.incident import VERBS, Follow, Story, follow_up, story
+from alerting.service.incident import OPENED, VERBS, Follow, Story, follow_up, story
 
 # `alert status` tells what waits, and plans nothing: what planning needs is read when something is rendered.
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def unprepared(ledger: LedgerReader) -> Sequence[Story]:
     """Return open incidents among the newest whose follow-ups do not wait yet, newest first."""
     found = []
     for record in ledger.alerts(limit=_NEWEST):
-        if record.alert.references or any(
-            act.action == PREPARED for act in ledger.audit(record.alert.incident)
-        ):
+        acts = {act.action for act in ledger.audit(record.alert.incident)}
+        # What was opened by itself, such as a word to the people on call, is no incident.
+        if record.alert.references or OPENED not in acts or PREPARED in acts:
             continue
         told = story(ledger, record.alert.incident)
         if told.closed_at is None:

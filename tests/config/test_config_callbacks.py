@@ -1,10 +1,14 @@
 """Where providers reach us, and what is refused before anything listens."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from alerting.config import load
 from alerting.errors import ConfigProblem
 
+ROOT = Path(__file__).parents[2]
 FILE = """
 version: 1
 campus: {{name: Example, source: EX ALERT, time_zone: America/New_York}}
@@ -52,3 +56,16 @@ def test_what_cannot_work_is_said_with_its_line(tmp_path, written, said):
     with pytest.raises(ConfigProblem, match=said) as refused:
         read(tmp_path, written)
     assert "channels.yaml:4" in str(refused.value)
+
+
+def test_the_section_that_waits_in_the_shipped_file_works_once_its_marks_are_taken_away(tmp_path):
+    shipped = (ROOT / "channels.yaml").read_text(encoding="utf-8")
+    assert load(ROOT / "channels.yaml", environ={}, sandbox=True).callbacks is None
+    marked = re.findall(r"^# ((?:callbacks:|  (?:public_url|listen):).*)$", shipped, re.MULTILINE)
+    (tmp_path / "channels.yaml").write_text(shipped + "\n" + "\n".join(marked) + "\n")
+    reach = load(tmp_path / "channels.yaml", environ={}, sandbox=True).callbacks
+    assert (reach.public_url, reach.host, reach.port) == (
+        "https://alerts.example.edu/hooks",
+        "127.0.0.1",
+        8460,
+    )

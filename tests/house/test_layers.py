@@ -65,7 +65,7 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
         return PURE | PORTS | CORE
     if name.startswith("channels.") and name != "channels.registry":
         kind = name.split(".")[1]
-        shared = {"channels.settings", "channels.web_answer", "channels.web_session"}
+        shared = {f"channels.{name}" for name in ("settings", "web_answer", "web_feed", "web_session")}
         return PURE | PORTS | shared | {f"channels.{kind}"}
     if name.startswith("ledger."):
         return PURE | PORTS | {"ledger"}

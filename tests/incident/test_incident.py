@@ -8,8 +8,10 @@ from scene import KIM, LEE, UPDATE
 from alerting.errors import PlanRefused, UnknownAlert, UsageProblem
 from alerting.model.alert import MsgType
 from alerting.model.delivery import State
-from alerting.service.incident import Follow, close, story
-from alerting.service.planning import Past, Request
+from alerting.service import opening
+from alerting.service.incident import Follow, close, follow_up, past_of, story
+from alerting.service.opening import open_alert
+from alerting.service.planning import Past, Request, make_plan
 from alerting.testing.builders import accepted, rejected
 
 
@@ -80,6 +82,44 @@ def test_nothing_follows_a_closed_incident(campus, verb):
     with pytest.raises(PlanRefused, match=r"closed at .* by lee"):
         campus.follow(first, verb, **(UPDATE if verb is Follow.UPDATE else {}))
     assert len(campus.ledger.alerts()) == 2
+
+
+def overtaken(campus, first, verb, **values):
+    """Let somebody look at a follow-up while a colleague sends another; return the attempt to send it."""
+    told = story(campus.ledger, first)
+    request = follow_up(campus.house, told, verb, values=values)
+    plan = make_plan(campus.house, request, as_of=campus.clock.now(), past=past_of(campus.ledger, told))
+    return lambda: open_alert(
+        campus.ledger, campus.house, plan, actor=KIM, run_key="kim", at=campus.clock.now()
+    )
+
+
+def test_an_update_confirmed_while_the_all_clear_went_out_tells_nobody(campus):
+    first = campus.send()
+    attempt = overtaken(campus, first, Follow.UPDATE, **UPDATE)
+    campus.follow(first, Follow.ALL_CLEAR, actor=LEE)
+    with (
+        pytest.raises(PlanRefused, match=r"closed at .* by lee; nothing was sent"),
+        campus.ledger.transaction(),
+    ):
+        attempt()
+    assert len(campus.ledger.alerts()) == 2
+
+
+def test_a_follow_up_to_words_that_are_not_the_newest_any_more_is_shown_again_first(campus):
+    first = campus.send()
+    attempt = overtaken(campus, first, Follow.ALL_CLEAR)
+    second = campus.follow(first, Follow.UPDATE, actor=LEE, **UPDATE)
+    words = rf"lee sent 'Update' \({second}\) while you looked"
+    with pytest.raises(PlanRefused, match=words), campus.ledger.transaction():
+        attempt()
+    assert len(campus.addresses(second, states=(State.PENDING,))) == 4, "the newer message goes on"
+
+
+def test_every_kind_of_message_has_its_place_in_the_order_and_an_unknown_one_none():
+    assert set(opening._PRIORITY) == set(MsgType)
+    with pytest.raises(ValueError, match="retract"):
+        MsgType("retract")
 
 
 def test_an_incident_may_be_named_by_any_of_its_alerts(campus):

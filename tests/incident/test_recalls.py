@@ -15,7 +15,8 @@ from alerting.model.delivery import State
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected
 from alerting.service.incident import Follow
-from alerting.service.recall import Recalls, outcome_of_recall
+from alerting.service.recall import outcome_of_recall
+from alerting.service.retreat import Recalls
 from alerting.telemetry import QuietLog
 from alerting.testing.builders import accepted, rejected, unanswered
 
@@ -63,6 +64,7 @@ async def take_back(path, provider, *, stop=None):
         writer,
         SystemClock(),
         QuietLog(),
+        lambda: None,
     )
     recalls.look()
     stop = stop or asyncio.Event()
@@ -154,6 +156,21 @@ def test_a_recall_reaches_whom_the_wrong_alert_may_have_reached(campus):
     campus.settle(first, [unanswered, rejected, rejected, rejected])
     recall = campus.follow(first, Follow.RECALL)
     assert campus.addresses(recall) == campus.addresses(first)[:1]
+
+
+async def test_who_gets_the_wrong_text_while_it_is_recalled_is_told_and_who_does_not_is_not(
+    tmp_path, request
+):
+    campus = Campus(tmp_path, request.config.rootpath / "templates")
+    wrong = campus.send()
+    batch = campus.claimed("texts")
+    recall = campus.follow(wrong, Follow.RECALL)
+    assert campus.addresses(recall) == [], "all four were just leaving: nobody knows yet"
+    with campus.ledger.transaction():
+        campus.ledger.settle(batch, [accepted(batch.rows[0]), *map(rejected, batch.rows[1:])])
+    campus.ledger.close()
+    await take_back(tmp_path / "ledger.db", Provider("texts", lambda _: Rejected(Reason.BAD_REQUEST)))
+    assert waiting(tmp_path / "ledger.db", recall) == 1
 
 
 def test_a_page_the_wrong_alert_never_reached_is_not_corrected(campus):

@@ -12,26 +12,14 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.channels.base import (
-    Absent,
-    Callback,
-    CannotTell,
-    Capabilities,
-    Check,
-    Envelope,
-    Forged,
-    Found,
-    Reading,
-    Surroundings,
-    Verdict,
-)
+from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict
 from alerting.channels.facebook import codes, health
 from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
-from alerting.model.audience import Address, AddressKind
+from alerting.channels.web_feed import MARGIN, PAGE, Posts, WebFeed, feed_capabilities
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
 from alerting.secret import Secret
@@ -43,10 +31,6 @@ if TYPE_CHECKING:
 
 #: Characters of a post.
 LIMIT: Final = 63_206
-#: How far Facebook's clock and ours may differ in a look-up.
-_MARGIN: Final = timedelta(seconds=60)
-_PAGE: Final = 100
-_MOST_PAGES: Final = 5
 #: An id goes into addresses, of the permalink and of later calls.
 _ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 
@@ -56,33 +40,23 @@ def build(settings: FacebookSettings, surroundings: Surroundings) -> FacebookCha
     return FacebookChannel(settings, surroundings)
 
 
-class FacebookChannel:
+class FacebookChannel(WebFeed):
     """A Facebook page. Can look up, check and take back."""
 
     #: What a first message imports: the vendor's SDK.
     needs: Final = ("facebook", "alerting.channels.web_session")
 
     def __init__(self, settings: FacebookSettings, surroundings: Surroundings) -> None:
-        self.name = settings.name
-        self.capabilities = Capabilities(
-            address_kind=AddressKind.FEED,
+        can = feed_capabilities(
+            settings,
+            feed=f"facebook/{settings.page}",
             shape=Shape(unit=Unit.CHARACTERS, limit=LIMIT, slots=("facebook", "post", "message")),
-            rate_per_s=settings.rate_per_s,
-            in_flight=settings.in_flight,
-            deadline=timedelta(seconds=settings.deadline_s),
-            feeds=(Address(AddressKind.FEED, f"facebook/{settings.page}"),),
-            quarantine=timedelta(seconds=settings.lookup_after_s),
-            threads=True,
+            lookup_after_s=settings.lookup_after_s,
         )
+        receipts = FacebookReceipts(settings, surroundings.clock)
+        super().__init__(settings, surroundings, capabilities=can, receipts=receipts)
         self._settings = settings
-        self._clock = surroundings.clock
-        self._receipts = FacebookReceipts(settings, surroundings.clock)
-        self.paths: Sequence[str] = self._receipts.paths if surroundings.callback_url else ()
-        self._base_url = settings.base_url or surroundings.base_url
         self._hide = (settings.access_token, settings.app_secret)
-
-    def __repr__(self) -> str:
-        return f"FacebookChannel({self.name!r})"
 
     async def send(self, envelope: Envelope) -> Outcome:
         """Post once; a follow-up is also put under the incident's first post, as far as that works."""
@@ -94,20 +68,21 @@ class FacebookChannel:
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Read the page's feed since the attempt, and look for these words."""
-        until, after = self._until(), ""
-        for _ in range(_MOST_PAGES):
-            said = await self._feed(since - _MARGIN, after, until)
+        until = self._until()
+
+        async def page(after: str) -> Posts | CannotTell:
+            said = await self._feed(since - MARGIN, after, until)
             if isinstance(said, Silence) or not isinstance(at(said.document, "data"), list):
                 return CannotTell(self._refusal(said).detail)
-            for post in entries_at(said.document, "data"):
-                provider_id = text_at(post, "id")
-                if provider_id not in envelope.others and self._is_ours(post, envelope.content.text):
-                    return Found(provider_id, _permalink(provider_id))
-            after = text_at(said.document, "paging", "cursors", "after")
-            if not (after and at(said.document, "paging", "next")):
-                # The feed shows a post seconds late at times, so this is never certain.
-                return Absent(certain=False)
-        return CannotTell("more posts since then than are read")
+            more = text_at(said.document, "paging", "cursors", "after")
+            return Posts(
+                entries_at(said.document, "data"), more if at(said.document, "paging", "next") else ""
+            )
+
+        def is_ours(post: Mapping[str, object]) -> bool:
+            return self._is_ours(post, envelope.content.text)
+
+        return await self._search(envelope, page, is_ours, _permalink)
 
     async def check(self) -> Sequence[Check]:
         """Ask Graph for the page, and about the token where the app's secret is configured."""
@@ -137,13 +112,6 @@ class FacebookChannel:
             return Accepted(provider_id)
         return self._refusal(said)
 
-    def read(self, path: str, callback: Callback) -> Reading | Forged:  # noqa: ARG002  # there is one path
-        """Verify and read one of the provider's calls to us."""
-        return self._receipts.read(callback)
-
-    async def aclose(self) -> None:
-        """Do nothing: a connection lives as long as its call."""
-
     def _outcome(self, said: Answer | Silence) -> Outcome:
         if isinstance(said, Answer) and said.ok and "error" not in said.document:
             provider_id = text_at(said.document, "id")
@@ -171,7 +139,7 @@ class FacebookChannel:
         asked = {
             "fields": "id,message,created_time,from",
             "since": str(int(since.timestamp())),
-            "limit": str(_PAGE),
+            "limit": str(PAGE),
         }
         return await self._read(
             f"{self._settings.page}/feed", asked | ({"after": after} if after else {}), until
@@ -224,9 +192,6 @@ class FacebookChannel:
 
     def _refusal(self, said: Answer | Silence) -> Refusal:
         return codes.refusal(said, now=self._clock.now(), hide=self._hide)
-
-    def _until(self) -> float:
-        return self._clock.monotonic() + self.capabilities.deadline.total_seconds()
 
 
 def _permalink(provider_id: str) -> str:

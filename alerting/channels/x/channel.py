@@ -7,27 +7,15 @@ answer on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.channels.base import (
-    Absent,
-    Callback,
-    CannotTell,
-    Capabilities,
-    Check,
-    Envelope,
-    Forged,
-    Found,
-    Reading,
-    Surroundings,
-    Verdict,
-)
+from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
+from alerting.channels.web_feed import MARGIN, PAGE, Posts, WebFeed, feed_capabilities
 from alerting.channels.x import codes, health, timeline
 from alerting.channels.x.receipts import XReceipts
-from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
 
@@ -38,10 +26,6 @@ if TYPE_CHECKING:
 
 #: twitter-text configuration v3: maxWeightedTweetLength.
 LIMIT: Final = 280
-#: How far X's clock and ours may differ in a look-up.
-_MARGIN: Final = timedelta(seconds=60)
-_PAGE: Final = 100
-_MOST_PAGES: Final = 5
 
 
 def build(settings: XSettings, surroundings: Surroundings) -> XChannel:
@@ -49,30 +33,23 @@ def build(settings: XSettings, surroundings: Surroundings) -> XChannel:
     return XChannel(settings, surroundings)
 
 
-class XChannel:
+class XChannel(WebFeed):
     """An account on X. Can look up, check and take back."""
 
     #: What a first message imports: the vendor's SDK.
     needs: Final = ("tweepy", "alerting.channels.web_session")
 
     def __init__(self, settings: XSettings, surroundings: Surroundings) -> None:
-        self.name = settings.name
-        self.capabilities = Capabilities(
-            address_kind=AddressKind.FEED,
+        can = feed_capabilities(
+            settings,
+            feed=f"x/{settings.account}",
             shape=Shape(unit=Unit.WEIGHTED, limit=LIMIT, slots=("post", "message")),
-            rate_per_s=settings.rate_per_s,
-            in_flight=settings.in_flight,
-            deadline=timedelta(seconds=settings.deadline_s),
-            feeds=(Address(AddressKind.FEED, f"x/{settings.account}"),),
-            cost_per_unit=settings.cost_per_post,
-            quarantine=timedelta(seconds=settings.lookup_after_s),
-            threads=True,
+            lookup_after_s=settings.lookup_after_s,
+            cost=settings.cost_per_post,
         )
+        receipts = XReceipts(settings, surroundings.clock)
+        super().__init__(settings, surroundings, capabilities=can, receipts=receipts)
         self._settings = settings
-        self._clock = surroundings.clock
-        self._receipts = XReceipts(settings, surroundings.clock)
-        self.paths: Sequence[str] = self._receipts.paths if surroundings.callback_url else ()
-        self._base_url = settings.base_url or surroundings.base_url
         self._stand_in = bool(surroundings.base_url)
         self._hide = (
             settings.consumer_key,
@@ -81,9 +58,6 @@ class XChannel:
             settings.access_token_secret,
         )
         self._own_id = ""
-
-    def __repr__(self) -> str:
-        return f"XChannel({self.name!r})"
 
     async def send(self, envelope: Envelope) -> Outcome:
         """Post once. A reply that X refuses for being a reply is posted on its own instead."""
@@ -100,20 +74,17 @@ class XChannel:
         owner = await self._owner(until)
         if not owner:
             return CannotTell("the account's own id could not be read")
-        page = ""
-        for _ in range(_MOST_PAGES):
-            said = await self._page(owner, since - _MARGIN, page, until)
+
+        async def page(after: str) -> Posts | CannotTell:
+            said = await self._page(owner, since - MARGIN, after, until)
             if isinstance(said, Silence) or not isinstance(at(said.document, "meta"), dict):
                 return CannotTell(self._refusal(said).detail)
-            for post in entries_at(said.document, "data"):
-                provider_id = text_at(post, "id")
-                if provider_id not in envelope.others and timeline.says(post, envelope.content.text):
-                    return Found(provider_id, self._permalink(provider_id))
-            page = text_at(said.document, "meta", "next_token")
-            if not page:
-                # A post can take a while to show on the timeline, so this is never certain.
-                return Absent(certain=False)
-        return CannotTell("more posts since then than are read")
+            return Posts(entries_at(said.document, "data"), text_at(said.document, "meta", "next_token"))
+
+        def is_ours(post: Mapping[str, object]) -> bool:
+            return timeline.says(post, envelope.content.text)
+
+        return await self._search(envelope, page, is_ours, self._permalink)
 
     async def check(self) -> Sequence[Check]:
         """Ask X who we are: keys, account, credit, permission and clock in one call."""
@@ -138,13 +109,6 @@ class XChannel:
                 return Accepted(provider_id)
         return self._refusal(said)
 
-    def read(self, path: str, callback: Callback) -> Reading | Forged:  # noqa: ARG002  # there is one path
-        """Verify and read one of the provider's calls to us."""
-        return self._receipts.read(callback)
-
-    async def aclose(self) -> None:
-        """Do nothing: a connection lives as long as its call."""
-
     def _outcome(self, said: Answer | Silence) -> Outcome:
         if isinstance(said, Answer) and said.ok:
             provider_id = text_at(said.document, "data", "id")
@@ -164,7 +128,7 @@ class XChannel:
             lambda client: client.get_users_tweets(
                 owner,
                 start_time=since,
-                max_results=_PAGE,
+                max_results=PAGE,
                 pagination_token=page or None,
                 tweet_fields=["created_at", "entities"],
                 user_auth=True,
@@ -209,6 +173,3 @@ class XChannel:
 
     def _permalink(self, provider_id: str) -> str:
         return f"https://x.com/{self._settings.account}/status/{provider_id}"
-
-    def _until(self) -> float:
-        return self._clock.monotonic() + self.capabilities.deadline.total_seconds()

@@ -136,4 +136,4 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 SELECT ref, body, digest, accepted_at, settled_at, cancelled_at, cancel_reason FROM alert WHERE incident = ? ORDER BY ref
 
 -- name: recipients_between --
-SELECT address, recipient, fallback, state, maybe_twice FROM delivery WHERE id BETWEEN ? AND ? ORDER BY id
+SELECT address, recipient, fallback, state, maybe_twice, reason FROM delivery WHERE id BETWEEN ? AND ? ORDER BY id

@@ -1,0 +1,277 @@
+"""Undoing a wrong alert beside the lanes: what providers still hold is taken back, posts only on request.
+
+The correction is opened like any follow-up; this runs next to the lanes that send it, in the process that
+owns the ledger, so that nobody's Ctrl-C ends it. Correct first, delete never silently: a post goes only
+after its correction stands on the same channel, and the count of what went is an act in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from alerting.channels.base import Channel, Retractable
+from alerting.clock import Clock, micros
+from alerting.errors import AlertingError
+from alerting.keys import delivery_key
+from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
+from alerting.ledger.rows import Actor, AlertRecord
+from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
+from alerting.model.outcome import Accepted, Deferred, Outcome, Reason
+from alerting.model.receipt import Receipt, ReceiptStatus
+from alerting.service.recall import TAKEN_BACK, unfinished
+from alerting.telemetry import Log
+
+_BY_ITSELF: Final = Actor(name="alert", origin="by itself")
+#: Calls open at once: taking back must not crowd out the correction on the same account.
+_AT_ONCE: Final = 20
+#: How long what is just leaving is waited for, and a correction before its wrong post is deleted.
+_LONGEST_S: Final = 120.0
+_LOOK_S: Final = 0.2
+_TRIES: Final = 3
+_BATCH: Final = 500
+#: What may have reached somebody, or still will.
+_OUT: Final = frozenset(State) - UNREACHED - {State.UNDELIVERED}
+
+
+@dataclass(slots=True, kw_only=True)
+class Retreat:
+    """What came of a recall so far.
+
+    ``asked`` messages were asked about, ``taken_back`` while the provider still queued them; ``spared``
+    corrections were not needed any more; ``deleted`` posts are gone, ``kept`` ones were to go and did not.
+    """
+
+    asked: int = 0
+    taken_back: int = 0
+    spared: int = 0
+    deleted: int = 0
+    kept: int = 0
+
+
+@dataclass(slots=True)
+class Recalls:
+    """Takes back for every recall that is not finished; one task each.
+
+    ``reader`` opens a connection that is closed again; ``nudge`` tells the lanes that there is work.
+    """
+
+    channel: Callable[[str], Channel]
+    reader: Callable[[], Ledger | None]
+    writer: LedgerWriter
+    clock: Clock
+    log: Log
+    nudge: Callable[[], None]
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _looks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Begin whatever recall is on record and not finished."""
+        self._looks.add(asyncio.get_running_loop().create_task(self._look()))
+
+    async def busy(self, stop: asyncio.Event) -> bool:
+        """Wait a moment for what is being taken back; False when nothing is, or when told to stop."""
+        open_ = [task for task in (*self._looks, *self._tasks.values()) if not task.done()]
+        if not open_ or stop.is_set():
+            return False
+        await asyncio.wait(open_, timeout=_LOOK_S)
+        return True
+
+    async def aclose(self) -> None:
+        """End what is not finished; whoever owns the ledger next takes it up."""
+        tasks = (*self._looks, *self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> None:
+        for record, delete_posts in await self.writer.do(unfinished):
+            if record.alert.id not in self._tasks:
+                taking = _TakingBack(self, record, delete_posts=delete_posts)
+                self._tasks[record.alert.id] = asyncio.get_running_loop().create_task(self._guarded(taking))
+
+    async def _guarded(self, taking: _TakingBack) -> None:
+        """An error here must end neither the lanes nor the process; what is not finished is begun anew."""
+        try:
+            await taking.run()
+        except (AlertingError, OSError) as error:
+            self.log.warning("recall.failed", error=type(error).__name__, words=str(error)[:200])
+
+
+class _TakingBack:
+    """One recall at work."""
+
+    def __init__(self, house: Recalls, recall: AlertRecord, *, delete_posts: bool) -> None:
+        self._house, self._recall, self._delete_posts = house, recall, delete_posts
+        self._done = Retreat()
+        self._until = house.clock.monotonic() + _LONGEST_S
+
+    async def run(self) -> None:
+        """Take everything back, then put on record what came of it."""
+        earlier = await self._read(
+            lambda ledger: [ledger.alert(name) for name in self._recall.alert.references]
+        )
+        lanes = [(record, lane.channel) for record in earlier if record for lane in record.lanes]
+        await asyncio.gather(self._tell_late(), *(self._from(record, name) for record, name in lanes))
+        at, body = micros(self._house.clock.now()), asdict(self._done)
+        name = self._recall.alert.id
+
+        def note(ledger: Ledger) -> None:
+            ledger.record_act(TAKEN_BACK, name, body, actor=_BY_ITSELF, at=at)
+
+        await self._house.writer.do(note)
+        self._house.log.info(TAKEN_BACK, alert=name, **body)
+
+    async def _read(self, question: Callable[[LedgerReader], Any]) -> Any:
+        """Ask the ledger beside the thread that writes: a long answer must not hold up a lane."""
+
+        def ask() -> Any:
+            ledger = self._house.reader()
+            assert ledger is not None
+            try:
+                return question(ledger)
+            finally:
+                ledger.close()
+
+        return await asyncio.to_thread(ask)
+
+    async def _from(self, record: AlertRecord, name: str) -> None:
+        channel = self._house.channel(name)
+        try:
+            if isinstance(channel, Retractable):
+                if not channel.capabilities.feeds:
+                    await self._messages(channel, record)
+                elif self._delete_posts:
+                    await self._posts(channel, record)
+        finally:
+            with suppress(Exception):
+                await channel.aclose()
+
+    async def _tell_late(self) -> None:
+        """Plan the correction of what was just leaving when the recall came, once it is known to be out."""
+        names = self._recall.alert.references
+        while await self._read(lambda ledger: any(_leaving(ledger, name) for name in names)):
+            if self._house.clock.monotonic() > self._until:
+                break
+            await asyncio.sleep(_LOOK_S)
+        if await self._house.writer.do(self._plan_late):
+            self._house.nudge()
+
+    def _plan_late(self, ledger: Ledger) -> int:
+        mine, planned = self._recall.alert, 0
+        for lane in self._recall.lanes:
+            stopped = ledger.opted_out(lane.channel)
+            for name in mine.references:
+                rows = ledger.recipients(name, lane.channel, reached_only=True)
+                reached = (row for row in rows if row.address not in stopped)
+                while batch := list(islice(reached, _BATCH)):
+                    planned += ledger.add_batch(mine.id, lane.channel, batch, priority=mine.priority)
+        return planned
+
+    # -- messages to people
+
+    async def _messages(self, channel: Channel, record: AlertRecord) -> None:
+        """Ask for all the provider has, the newest first: the oldest have left its queue long ago."""
+        asked: set[int] = set()
+        while True:
+            held, leaving = await self._read(lambda ledger: _held(ledger, record, channel.name, asked))
+            asked.update(row.id for row in held)
+            rows = iter(held)
+            await asyncio.gather(*(self._ask(channel, record, rows) for _ in range(_AT_ONCE)))
+            if not held and (not leaving or self._house.clock.monotonic() > self._until):
+                return
+            if not held:
+                await asyncio.sleep(_LOOK_S)
+
+    async def _ask(self, channel: Channel, record: AlertRecord, rows: Iterator[Delivery]) -> None:
+        for row in rows:
+            self._done.asked += 1
+            if isinstance(await _retract(channel, row.provider_id), Accepted):
+                self._done.taken_back += 1
+                spared = await self._gone(record, row)
+                self._done.spared += spared
+
+    async def _gone(self, record: AlertRecord, row: Delivery) -> int:
+        """Record that a message was taken back; whom nothing wrong reaches needs no correction either."""
+        at = self._house.clock.now()
+        receipt = Receipt(
+            channel=row.channel,
+            status=ReceiptStatus.UNDELIVERED,
+            at=at,
+            key=f"{delivery_key(record.alert.id, row.channel, row.address)}.{row.id}",
+            provider_id=row.provider_id,
+            address=row.address,
+            reason=Reason.CANCELLED.code,
+            dedupe=f"{row.provider_id}:taken back",
+        )
+        names = self._recall.alert.references
+
+        def change(ledger: Ledger) -> int:
+            ledger.apply([receipt], at=micros(at))
+            told = (
+                d for name in names for d in ledger.deliveries(name, channel=row.channel, address=row.address)
+            )
+            if any(other.state in _OUT or other.maybe_twice for other in told):
+                return 0
+            mine = self._recall.alert.id
+            return ledger.withdraw(
+                mine, row.channel, row.address, reason=Reason.SUPERSEDED.code, at=micros(at)
+            )
+
+        return await self._house.writer.do(change)
+
+    # -- public posts
+
+    async def _posts(self, channel: Channel, record: AlertRecord) -> None:
+        """Delete what stands, once the correction stands on the same channel."""
+        wrong = await self._read(lambda ledger: _standing(ledger, record.alert.id, channel.name))
+        corrected = await self._corrected(channel.name)
+        for row in wrong:
+            gone = corrected and isinstance(await _retract(channel, row.provider_id), Accepted)
+            self._done.deleted += gone
+            self._done.kept += not gone
+
+    async def _corrected(self, name: str) -> bool:
+        """Wait for the correction's own post; say whether it is out."""
+        mine = self._recall.alert.id
+        while True:
+            rows = await self._read(lambda ledger: list(ledger.deliveries(mine, channel=name)))
+            if all(row.state in SETTLED for row in rows) or self._house.clock.monotonic() > self._until:
+                return any(row.state in TAKEN for row in rows)
+            await asyncio.sleep(_LOOK_S)
+
+
+def _leaving(ledger: LedgerReader, alert_id: str) -> bool:
+    return any(tally.counts[State.SENDING] for tally in ledger.tally(alert_id))
+
+
+def _held(
+    ledger: LedgerReader, record: AlertRecord, channel: str, asked: set[int]
+) -> tuple[list[Delivery], bool]:
+    """Return what the provider has and was not asked about, newest first, and whether more is leaving."""
+    rows = ledger.deliveries(record.alert.id, channel=channel, states=(State.ACCEPTED,))
+    held = [row for row in rows if row.provider_id and row.id not in asked]
+    counts = next(tally.counts for tally in ledger.tally(record.alert.id) if tally.channel == channel)
+    return held[::-1], bool(counts[State.SENDING] + counts[State.UNCERTAIN])
+
+
+def _standing(ledger: LedgerReader, alert_id: str, channel: str) -> list[Delivery]:
+    return [
+        row for row in ledger.deliveries(alert_id, channel=channel, states=tuple(TAKEN)) if row.provider_id
+    ]
+
+
+async def _retract(channel: Channel, provider_id: str) -> Outcome:
+    """Ask once, and again where the provider says later."""
+    assert isinstance(channel, Retractable)
+    outcome = await channel.retract(provider_id)
+    for _ in range(_TRIES - 1):
+        if not isinstance(outcome, Deferred):
+            break
+        await asyncio.sleep(min(outcome.after.total_seconds() if outcome.after else _LOOK_S, _LONGEST_S / 10))
+        outcome = await channel.retract(provider_id)
+    return outcome
