@@ -30,6 +30,7 @@ from alerting.errors import (
     PlanRefused,
     Problem,
     UnknownAlert,
+    innermost,
 )
 from alerting.gate import admit
 from alerting.keys import normal_id
@@ -151,6 +152,10 @@ class Runner:
                 while not stop.is_set() and await self._writer.do(_unsettled):
                     await self._attend(stop)
             await asyncio.to_thread(self.app.afterwards, self._writer)
+        except* (AlertingError, ConfigProblem) as failed:
+            # What runs beside may put an error into a group; who waits for the ledger, or tells it in
+            # words, must see the error itself.
+            raise innermost(failed) from failed
         finally:
             await self._recalls.aclose()
             self.app.flush_log()

@@ -21,7 +21,7 @@ from alerting.drills.due import Due, look, record_missed
 from alerting.drills.exercise import Taken, exercise_house, open_exercise, plan_exercise
 from alerting.drills.schedule import Occurrence, occurrences
 from alerting.engine.control import ask
-from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, innermost
+from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable
 from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
 from alerting.ledger.rows import Actor
 from alerting.rehearsals import Rehearsals
@@ -230,16 +230,12 @@ async def run_schedule(
 async def scheduling(app: App, writer: LedgerWriter) -> AsyncIterator[None]:
     """Run the schedule beside whatever else a process does; it stops on leaving."""
     stop = asyncio.Event()
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(run_schedule(app, stop, writer=writer))
-            try:
-                yield
-            finally:
-                stop.set()
-    except* (AlertingError, ConfigProblem) as failed:
-        # What the body meets is told in words, or waited for: whoever does that must see no group.
-        raise innermost(failed) from failed
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_schedule(app, stop, writer=writer))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 def split(programme: Programme) -> tuple[Programme, Programme]:
