@@ -69,12 +69,11 @@ def _beside(
     yield at_most(f"{what}: the same, start-up taken off both", ratio(each, each_theirs), aiohttp, note=note)
     for name, least, many in slow:
         some = max(50, many // 4) if lab.quick else many
-        [them], [them_few] = lab.pairs_of(
+        them, them_few = lab.pairs_of(
             lambda name=name, some=some: peer(lab, name, stub, some).cpu_s,
             lambda name=name: peer(lab, name, stub, _FEW).cpu_s,
-            times=1,
         )
-        cost = (them - them_few) / (some - _FEW) * 1e6
+        cost = median((a - b) / (some - _FEW) * 1e6 for a, b in zip(them, them_few, strict=True))
         yield at_least(
             f"{what}: CPU of {name} beside ours, start-up taken off both",
             cost / median(each),

@@ -1,8 +1,12 @@
 """What a delivery costs, in things that can be counted: a regression of kind shows without a clock."""
 
 import asyncio
+import os
 import random
+import socket
+import sys
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -12,6 +16,9 @@ from alerting.broadcast.sending import Senders, StreamChannel
 from alerting.channels.base import Capabilities, Surroundings
 from alerting.channels.sms.channel import build
 from alerting.channels.sms.config import TwilioConfig
+from alerting.channels.sms.link import Link
+from alerting.channels.sms.transport import Transport
+from alerting.channels.sms.wire import Target
 from alerting.clock import SystemClock, micros
 from alerting.ledger.connection import Connection
 from alerting.ledger.rows import Actor, NewDelivery, Opening
@@ -119,7 +126,7 @@ async def test_every_statement_serves_many_deliveries(tmp_path, asked):
 
     await sent(tmp_path / "ledger.db", Instant())
 
-    assert sum(asked.values()) < COUNT / 2
+    assert sum(asked.values()) < COUNT / 4
     assert asked["settle_row"] == 0
     [tally] = SqliteLedger.open(tmp_path / "ledger.db", write=False, clock=CLOCK).tally(alert.id)
     assert tally.counts[State.ACCEPTED] == COUNT
@@ -151,3 +158,69 @@ async def test_streamed_deliveries_make_no_tasks_but_one_to_prepare(tmp_path, mo
     await sent(tmp_path / "ledger.db", Instant())
 
     assert made["task"] == 1
+
+
+async def test_a_delivery_takes_few_calls(tmp_path):
+    """Calls of Python functions in the loop's thread, from claim to result; libraries' included."""
+    opened(tmp_path / "ledger.db", COUNT)
+    calls = 0
+
+    def count(_frame, event, _argument):
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        await sent(tmp_path / "ledger.db", Instant())
+    finally:
+        sys.setprofile(None)
+
+    assert calls / COUNT < 45
+
+
+async def test_an_exchange_costs_one_call_to_send_and_one_to_hear(monkeypatch):
+    """The kernel is asked twice for a request, and again only to open a connection."""
+    asked = Counter()
+    for name in ("say", "hear", "flush", "advance"):
+        inner = getattr(Link, name)
+
+        def counted(self, *given, inner=inner, name=name):
+            asked[name] += 1
+            return inner(self, *given)
+
+        monkeypatch.setattr(Link, name, counted)
+    monkeypatch.setattr(os, "environ", {})
+
+    async def serve(reader, writer):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(1)
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    target = Target("POST", f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/", ())
+    transport = Transport(deadline=timedelta(seconds=10), in_flight=5)
+    ends = await asyncio.gather(*(transport.exchange(target, b"x") for _ in range(200)))
+    transport.close()
+    listener.close()
+    await asyncio.sleep(0.01)
+
+    assert {end.status for end in ends} == {201}
+    assert (asked["say"], asked["hear"], asked["advance"]) == (200, 200, 5)
+
+
+async def test_a_message_makes_neither_a_task_nor_a_timer():
+    """One alarm serves all deadlines."""
+    loop = asyncio.get_running_loop()
+    timers = loop._scheduled
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = Target("POST", f"http://127.0.0.1:{silent.getsockname()[1]}/", ())
+        transport = Transport(deadline=timedelta(seconds=10), in_flight=3)
+        before, tasks = len(timers), len(asyncio.all_tasks())
+        for _ in range(100):
+            transport.begin(target, b"x", lambda _: None)
+        assert len(timers) == before + 1
+        assert len(asyncio.all_tasks()) == tasks
+        transport.close()
+    await asyncio.sleep(0.05)
