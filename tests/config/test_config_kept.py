@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alerting.config import load
 from alerting.config.kept import load_kept
+from alerting.config.sections import File
 from alerting.errors import ConfigProblem
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +98,33 @@ def test_everything_of_the_shipped_example_can_be_kept(kept):
     forge(kept)
 
     assert read().campus.name == "Forged University"
+
+
+#: Every section a file may have and the shipped example has not.
+MORE = """
+callbacks: {public_url: "https://alerts.example.edu/hooks"}
+monitor: {listen: "127.0.0.1:8461"}
+audit: {checkpoints: elsewhere/checkpoints, retain_days: 400}
+publish: {feed: public/feed.xml, sender: alerts@example.edu}
+operators: people.yaml
+ledger: {env: LEDGER_URL}
+on_call: {roster: duty.yaml, calendar: {env: CALENDAR}, escalate_after_minutes: 2.5}
+"""
+
+
+def test_every_section_there_is_can_be_kept_and_gives_no_secret_away(folder):
+    environ = {**ENVIRON, "LEDGER_URL": "canary-8", "CALENDAR": "https://canary-9.example.edu"}
+    FILE.write_text(SHIPPED + MORE)
+    assert {line.split(":")[0] for line in (SHIPPED + MORE).splitlines() if line[:1].isalpha()} == {
+        field.alias or name for name, field in File.model_fields.items()
+    }
+    read(environ=environ)
+    [path] = (folder / "state").glob("checked*")
+
+    assert "canary" not in path.read_text()
+    assert answers(read(environ=environ)) == answers(load(FILE, environ=environ))
+    forge(path)
+    assert read(environ=environ).campus.name == "Forged University"
 
 
 def test_settings_that_were_kept_cannot_be_changed(kept):
