@@ -59,7 +59,7 @@ def _lines(findings: list[Finding]) -> list[str]:
 
 
 def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
-    from alerting.cli import health_config, health_machine, health_operators
+    from alerting.cli import health_config, health_drills, health_machine, health_operators
     from alerting.cli.unplugged import config_of, state_of
     from alerting.clock import SystemClock
 
@@ -76,6 +76,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
         ("templates", lambda: health_config.templates(config, quick=quick)),
         ("operators", lambda: health_operators.operators(config)),
         ("audiences", lambda: health_config.audiences(config)),
+        ("drills", lambda: health_drills.drills(config, clock.now())),
         ("on call", lambda: health_config.on_call(config, state, clock.now())),
         ("state", lambda: health_machine.directory(state)),
         ("disk", lambda: health_machine.disk(state)),

@@ -17,6 +17,7 @@ from alerting.cli.words import columns, plural, span
 from alerting.errors import NotConfirmed, Problem, UsageProblem
 
 if TYPE_CHECKING:
+    from alerting.app import App
     from alerting.broadcast.plan import Plan
     from alerting.drills.drill import Drill, Programme
     from alerting.drills.schedule import Occurrence
@@ -48,7 +49,7 @@ def list_(
 ) -> None:
     """List what comes next, in the campus's time."""
     from alerting.clock import SystemClock
-    from alerting.drills.due import overlaps
+    from alerting.drills.due import clash, overlaps
     from alerting.drills.schedule import occurrences
 
     programme = programme_of(ctx.obj)
@@ -62,15 +63,15 @@ def list_(
 
         sys.stdout.write(calendar(programme, coming, made_at=now))
         return
-    clashes = [_clash(pair) for pair in overlaps(programme, start, stop)]
+    clashes = [clash(pair) for pair in overlaps(programme, start, stop)]
     if json:
         told = [_as_json(programme.drills[o.drill], o) for o in coming]
         emit("drills", occurrences=told, warnings=clashes, drills=sorted(programme.drills))
         return
     for line in _listing(programme, coming):
         say(line)
-    for clash in clashes:
-        note(f"! {clash}")
+    for words in clashes:
+        note(f"! {words}")
 
 
 def _instant(text: str, programme: Programme, option: str) -> datetime:
@@ -82,14 +83,6 @@ def _instant(text: str, programme: Programme, option: str) -> datetime:
         what = f'"{text[:30]}" is no date or time'
         raise UsageProblem(Problem(where=option, what=what, fix="write it like 2026-09-02")) from None
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(programme.zone))
-
-
-def _clash(pair: tuple[Occurrence, Occurrence]) -> str:
-    first, second = pair
-    return (
-        f"{first.drill} and {second.drill} may run at the same time: {first.planned_local:%Y-%m-%d %H:%M}"
-        f" and {second.planned_local:%Y-%m-%d %H:%M}"
-    )
 
 
 def _listing(programme: Programme, coming: list[Occurrence]) -> list[str]:
@@ -133,18 +126,28 @@ def _as_json(drill: Drill, occurrence: Occurrence) -> dict[str, Any]:
 def plan_(ctx: typer.Context, name: Name, json: Json = False) -> None:
     """Show every text of a drill as it would be sent, and to how many. Nothing is opened."""
     from alerting.cli.drill_app import drill_app
-    from alerting.scheduler import planned
 
     face: Face = ctx.obj
     programme = programme_of(face)
     drill = programme.drill(name)
-    found = planned(drill_app(face, drill, plugged=False), programme, drill)
+    found = _planned(drill_app(face, drill, plugged=False), programme, drill)
     if json:
         from alerting.cli.preview import as_json
 
         emit("drill-plan", drill=drill.name, rehearsal=drill.rehearsal, word=drill.word, **as_json(found))
         return
     _show(drill, found)
+
+
+def _planned(app: App, programme: Programme, drill: Drill) -> Plan:
+    """Return a drill's plan; it says first which other drill runs now, or is planned for the same time."""
+    from alerting.drills.due import meets
+    from alerting.drills.force import beside_another
+    from alerting.scheduler import planned
+
+    plan, now = planned(app, programme, drill), app.clock.now()
+    told = [*beside_another(app.reader(), at=now), *meets(programme, drill, now=now)]
+    return replace(plan, warnings=(*told, *plan.warnings))
 
 
 def _show(drill: Drill, plan: Plan) -> None:
@@ -195,15 +198,13 @@ def run(
     raise typer.Exit(go(going, plan, asked=not confirm, wait=wait, json=json))
 
 
-def _confirmed(app: Any, programme: Programme, drill: Drill, given: str, *, json: bool) -> Plan:
+def _confirmed(app: App, programme: Programme, drill: Drill, given: str, *, json: bool) -> Plan:
     """Show the drill and have its word typed; once more when the preview grew old meanwhile.
 
     The plan has the instants at which it was shown and the word was typed.
     """
-    from alerting.scheduler import planned
-
     while True:
-        plan = planned(app, programme, drill)
+        plan = _planned(app, programme, drill)
         if not json:
             _show(drill, plan)
         shown_at = app.clock.now()

@@ -89,7 +89,6 @@ class Programme:
     drills: Mapping[str, Drill]
     audiences: frozenset[str] = frozenset()
     zone: str = "UTC"
-    warnings: tuple[Problem, ...] = ()
 
     def drill(self, name: str) -> Drill:
         """Return a drill by name.

@@ -20,6 +20,8 @@ from alerting.ledger.rows import Actor, OccurrenceRow
 
 #: How far back planned times are looked for after a long silence.
 LOOK_BACK: Final = timedelta(days=400)
+#: How far ahead drills that meet are told of.
+SOON: Final = timedelta(days=60)
 _SLACK: Final = timedelta(days=1)
 _AHEAD: Final = timedelta(days=7)
 _MOMENT: Final = timedelta(microseconds=1)
@@ -116,3 +118,18 @@ def overlaps(programme: Programme, start: datetime, end: datetime) -> list[tuple
                 break
             found.setdefault(frozenset({first.drill, second.drill}), (first, second))
     return [pair for names, pair in found.items() if len(names) > 1]
+
+
+def clash(pair: tuple[Occurrence, Occurrence]) -> str:
+    """Return two planned times that meet, in words."""
+    first, second = pair
+    return (
+        f"{first.drill} and {second.drill} may run at the same time: {first.planned_local:%Y-%m-%d %H:%M}"
+        f" and {second.planned_local:%Y-%m-%d %H:%M}"
+    )
+
+
+def meets(programme: Programme, drill: Drill, *, now: datetime) -> list[str]:
+    """Return in words which planned times of other drills meet those of one, in the weeks to come."""
+    pairs = overlaps(programme, now, now + SOON)
+    return [clash(pair) for pair in pairs if drill.name in (pair[0].drill, pair[1].drill)]

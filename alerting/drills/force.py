@@ -44,6 +44,15 @@ def beside_drill(plan: Plan, ledger: LedgerReader | None, *, at: datetime) -> Pl
     return replace(plan, warnings=(told, *plan.warnings))
 
 
+def beside_another(ledger: LedgerReader | None, *, at: datetime) -> list[str]:
+    """Return in words that another drill is running: people would be told of two at once."""
+    other = running_drill(ledger, at) if ledger else None
+    if other is None:
+        return []
+    about = f"{other.alert.id}, {other.alert.title}"
+    return [f"another drill is running: {about}. Wait for its end, or stop it: alert cancel {other.alert.id}"]
+
+
 def _standing(ledger: LedgerReader, at: datetime, limit: int) -> Iterator[AlertRecord]:
     """Yield the last word of each recent incident, where it still stands."""
     seen: set[str] = set()

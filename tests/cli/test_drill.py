@@ -98,6 +98,37 @@ def test_the_plan_shows_every_text_walled_without_any_credentials(campus):
     assert (told["rehearsal"], told["live"], told["word"]) == (True, False, "DRILL real-text")
 
 
+MEETING = (
+    DRILLS
+    + """  other:
+    template: drill
+    audience: officers
+    channels: [sms-main]
+    schedule: {starts: 2026-09-02T12:05, rule: FREQ=DAILY}
+"""
+)
+
+
+def test_drills_that_would_meet_are_named_by_list_plan_and_doctor(campus):
+    assert "may run at the same time" not in campus("drill", "plan", "quick").stdout
+    (campus.home / "drills.yaml").write_text(MEETING)
+    said = "quick and other may run at the same time"
+    assert said in campus("drill", "list").stderr
+    assert f"! {said}" in campus("drill", "plan", "quick").stdout
+    assert f"! {said}" in campus("drill", "plan", "other").stdout
+    looked = campus("--sandbox", "doctor", "--quick").stdout
+    assert re.search(rf"warn +drills +{said}", looked), looked
+    assert "3 drills; next" in looked
+    (campus.home / "drills.yaml").write_text(MEETING.replace("FREQ=DAILY", "FREQ=MINUTELY"))
+    assert "fires more often than hourly" in campus("--sandbox", "doctor", "--quick").stdout
+
+
+def test_a_drill_within_a_drill_is_said_before_its_word_is_typed(campus):
+    first = campus("--sandbox", "drill", "run", "quick", "--confirm", "DRILL quick")
+    second = campus("--sandbox", "drill", "plan", "quick")
+    assert f"! another drill is running: {the_id(first.stdout)}" in second.stdout
+
+
 def test_nothing_goes_out_without_the_drills_own_word(campus):
     for words in ((), ("--confirm", "quick"), ("--confirm", "drill quick"), ("--confirm", "")):
         done = campus("--sandbox", "drill", "run", "quick", *words)
