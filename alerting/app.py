@@ -221,6 +221,8 @@ class App(Archive):
 
     def plan(self, request: Request, *, as_of: datetime) -> Plan:
         """Return what would be sent; see ``make_plan`` for what it refuses. Any thread may ask."""
+        from alerting.authority.grounds import weighed
+        from alerting.config.operators import load_operators
         from alerting.drills.force import beside_drill
         from alerting.service.planning import make_plan
         from alerting.service.stopped import without_stopped
@@ -229,6 +231,7 @@ class App(Archive):
         try:
             plan = make_plan(self.house(), request, as_of=as_of, past=self._past(request, ledger))
             plan = without_stopped(plan, self.house(), ledger)
+            plan = weighed(plan, ledger, load_operators(self.config))
             return beside_drill(plan, ledger, at=as_of) if plan.subject.live else plan
         finally:
             if ledger is not None:

@@ -40,6 +40,7 @@ class Exit(IntEnum):
     UNCERTAIN = 6  #: some deliveries may or may not have gone out
     NOT_ALLOWED = 7  #: this person, or this mode, may not
     RUNNING = 8  #: accepted and safe on disk, still being sent
+    ASKED = 9  #: a second person was asked; nothing is sent yet
     BUG = 70  #: this program failed; what it was doing is on record
     LEDGER = 75  #: the ledger cannot be used
 

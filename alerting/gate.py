@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.authority.identity import Peer, accounts_of, this_process
-from alerting.authority.people import Operators, Person, Role
+from alerting.authority.people import Operators, Person, Role, Rules
 from alerting.config.operators import load_operators
 from alerting.errors import NotAllowed, Problem
 
@@ -24,6 +24,7 @@ NEEDS: Final[Mapping[str, tuple[frozenset[Role], str]]] = {
     "approved": (frozenset({_A}), "approve alerts"),
     "ask": (frozenset({_S}), "ask for an alert"),
     "reject": (frozenset({_S, _A}), "reject a request"),
+    "void": (frozenset({_S, _A}), "void a request"),
     "cancel": (frozenset({_S, _A}), "cancel alerts"),
     "close": (frozenset({_S, _A}), "close incidents"),
     "drill.start": (frozenset({_S}), "run drills"),
@@ -54,7 +55,19 @@ def admit(config: Config, told: Mapping[str, Any]) -> dict[str, Any]:
     if not people:
         return {**rest, "by": ()}
     origin = f"{told.get('origin', '')}, account {accounts_of(peer)[0]}"
-    return {**rest, "actor": people[0].key, "origin": origin, "by": tuple(p.key for p in people)}
+    by = tuple(person.key for person in people)
+    approval_s = operators.rules.approval.total_seconds()
+    return {**rest, "actor": people[0].key, "origin": origin, "by": by, "approval_s": approval_s}
+
+
+def rules_of(config: Config) -> Rules:
+    """Return what asks for a second person, and how often alerts may follow each other.
+
+    Raises:
+        ConfigProblem: operators.yaml cannot be used.
+    """
+    operators = load_operators(config)
+    return operators.rules if operators else Rules()
 
 
 def check(config: Config, verb: str, token: str) -> None:

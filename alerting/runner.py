@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.audit import acts
+from alerting.authority import approvals
+from alerting.authority.admission import open_admitted
 from alerting.broadcast import receipts
 from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
+from alerting.config.operators import load_operators
 from alerting.engine.control import Listener, refusal
 from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import (
@@ -36,7 +39,7 @@ from alerting.gate import admit
 from alerting.keys import normal_id
 from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
-from alerting.service.opening import Opened, open_alert
+from alerting.service.opening import Opened
 from alerting.service.order import Order
 from alerting.service.retreat import Recalls
 
@@ -209,10 +212,10 @@ class Runner:
                 )
             )
         at = self.clock.now()
-        settled_plan = plan
+        settled_plan, operators = plan, load_operators(self.app.config)
 
         def change(ledger: Ledger) -> Opened:
-            return open_alert(ledger, house, settled_plan, actor=order.actor, run_key=order.run_key, at=at)
+            return open_admitted(ledger, house, settled_plan, order, operators=operators, at=at)
 
         opened = await self._writer.do(change)
         self.app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, again=opened.again)
@@ -241,7 +244,7 @@ class Runner:
             case "open":
                 opened = await self._open(Order.from_json(told), None)
                 return {"ok": True, **asdict(opened)}
-            case "cancel" | "close":
+            case "cancel" | "close" | "ask" | "reject" | "void":
                 return {"ok": True, **await self._perform(told)}
             case "acts" | "receipts" as verb:
                 at, keep = micros(self.clock.now()), acts.answer if verb == "acts" else receipts.answer
@@ -290,6 +293,8 @@ def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[st
                 ledger, story(ledger, str(told["incident"])), reason=str(told["reason"]), actor=actor, at=at
             )
             return {}
+        case "ask" | "reject" | "void":
+            return approvals.answer(ledger, told, at=at)
         case other:
             raise KeyError(other)
 

@@ -43,6 +43,8 @@ class Subject:
     lifetime: timedelta
     confirm_word: str
     evidence: str = ""
+    written: str = ""  #: the SHA-256 of its template's text
+    free_text: tuple[str, ...] = ()  #: variables that take more than a note
     response_type: ResponseType | None = None
     due_after: timedelta = timedelta(minutes=15)  #: when people are promised to hear again
 
@@ -116,6 +118,8 @@ class Plan:
     joined: bool = False
     warnings: tuple[str, ...] = ()
     clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
+    second: tuple[str, ...] = ()  #: why one person alone may not send it; empty for an immediate alert
+    reviewed: bool = True  #: whether somebody has reviewed its template as it is now
 
     @property
     def digest(self) -> str:

@@ -196,6 +196,21 @@ def notices(setting: _Setting) -> Iterable[tuple[str, str]]:
 
 
 @_offered
+def approvals(setting: _Setting) -> Iterable[tuple[str, str]]:
+    """Offer the requests that wait for a second person."""
+    from alerting.authority.approvals import Standing, asked_for
+    from alerting.clock import SystemClock
+    from alerting.ledger.sqlite import SqliteLedger
+
+    ledger, now = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock()), SystemClock().now()
+    try:
+        found = asked_for(ledger).values()
+    finally:
+        ledger.close()
+    return [(asked.id, asked.title) for asked in found if asked.standing(now) is Standing.OPEN]
+
+
+@_offered
 def variables(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer what the template asks for: ``name=``, with each choice or place where those are known."""
     for variable in setting.template.variables.values():

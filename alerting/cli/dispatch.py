@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from alerting.cli.face import Face, deafen, emit, interactive, note, say
-from alerting.cli.words import plural
 from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
     from alerting.service.opening import Opened
+    from alerting.service.order import Order
     from alerting.service.planning import Request
 
 #: A preview older than this is shown again before it is sent: its time would be wrong.
@@ -27,27 +26,34 @@ def dispatch(
     confirm: str = "",
     wait: bool = True,
     run_key: str = "",
+    break_glass: str = "",
+    one_more: bool = False,
     json: bool = False,
     title: str,
 ) -> int:
-    """Send what was asked for, once confirmed; return the exit code.
+    """Send what was asked for, once confirmed, or ask a second person; return the exit code.
 
     Raises:
         NotConfirmed: nobody repeated the word; nothing was opened.
         AlertingError: it was refused; nothing was sent.
     """
-    from alerting.cli.launch import LeftEarly, launch
+    from alerting.cli.asking import ask, waits
+    from alerting.cli.confirm import again
     from alerting.gate import check
     from alerting.service.order import Order
 
     check(face.app.config, "open", face.token)
+    if break_glass:
+        from alerting.authority.admission import reason_of
+
+        reason_of(break_glass)
     given_at = face.app.clock.now().isoformat()
     request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
     try:
         plan = _confirmed(face, request, confirm, json=json)
+        one_more = one_more or again(face, plan)
     except KeyboardInterrupt:
         raise NotConfirmed("left; nothing was sent") from None
-    opened: Opened | None = None
     order = Order(
         request=replace(request, clock=plan.clock),
         as_of=plan.as_of,
@@ -55,7 +61,26 @@ def dispatch(
         actor=face.actor,
         run_key=run_key or uuid4().hex,
         token=face.token,
+        break_glass=break_glass,
+        one_more=one_more,
     )
+    if waits(face, plan) and not break_glass:
+        return ask(face, order, plan, wait=wait, json=json, title=title)
+    return carry_out(face, order, plan, wait=wait, run_key=run_key, json=json, title=title)
+
+
+def carry_out(
+    face: Face, order: Order, plan: Plan, *, wait: bool, run_key: str = "", json: bool, title: str
+) -> int:
+    """Have a confirmed order opened, and watch it; return the exit code.
+
+    Raises:
+        AlertingError: it was refused; nothing was sent.
+    """
+    from alerting.cli.follow import follow
+    from alerting.cli.launch import LeftEarly, launch
+
+    opened: Opened | None = None
     try:
         opened = launch(face.app, order, plan)
         _accepted(opened, plan, run_key=run_key, json=json)
@@ -98,14 +123,18 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
 
 def _decided(face: Face, plan: Plan, confirm: str) -> Plan:
     """Have it confirmed; return it with the instants it was shown at and the word was typed at."""
+    from alerting.cli.asking import waits
+    from alerting.cli.confirm import confirm as have_typed
+
     shown_at = face.app.clock.now()
+    alone = not waits(face, plan)
     if confirm or not interactive():
-        _confirm(plan, confirm)
+        have_typed(plan, confirm, alone=alone)
     else:
         from alerting.cli.ahead import reading_ahead
 
         with reading_ahead(face.app, plan):
-            _confirm(plan, confirm)
+            have_typed(plan, confirm, alone=alone)
     steps = {"previewed": shown_at.isoformat(), "decided": face.app.clock.now().isoformat()}
     return replace(plan, clock={**plan.clock, **steps})
 
@@ -166,45 +195,3 @@ def show(plan: Plan, *, json: bool, **more: Any) -> None:
     heading(first, live=plan.subject.live)
     for line in rest:
         say(line)
-
-
-def _confirm(plan: Plan, given: str) -> None:
-    """Have the officer repeat what they are about to do.
-
-    Raises:
-        NotConfirmed: they did not; nothing was opened.
-    """
-    word = plan.subject.confirm_word
-    people = plural(plan.deliveries, "message")
-    names = ", ".join(lane.channel for lane in plan.lanes if not lane.fallback_only)
-    if given:
-        if _same(given, word):
-            return
-        raise NotConfirmed(
-            Problem(
-                where="--confirm",
-                what=f"{given!r} is not {word!r}; nothing was sent",
-                fix=f'--confirm "{word}"',
-            )
-        )
-    if not interactive():
-        raise NotConfirmed(
-            Problem(
-                where="",
-                what="nobody is at the terminal to confirm; nothing was sent",
-                fix=f'--confirm "{word}"',
-            )
-        )
-    kind = (
-        "SEND THIS FOR REAL"
-        if plan.subject.live
-        else f"{plan.subject.status} only: send the practice message"
-    )
-    sys.stderr.write(f"{kind}: {people} on {names}.\nType {word} to send (Ctrl-C: nothing is sent): ")
-    sys.stderr.flush()
-    if not _same(sys.stdin.readline(), word):
-        raise NotConfirmed("that was not the word; nothing was sent")
-
-
-def _same(given: str, word: str) -> bool:
-    return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()

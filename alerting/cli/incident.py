@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from alerting.cli import complete
+from alerting.cli.confirm import BreakGlass, OneMore
 from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
@@ -56,6 +57,8 @@ def _following(verb: str, told: str) -> Callable[..., None]:
         confirm: Confirm = "",
         wait: Wait = True,
         run_key: RunKey = "",
+        break_glass: BreakGlass = "",
+        one_more: OneMore = False,
         json: Json = False,
     ) -> None:
         from alerting.cli.dispatch import dispatch
@@ -64,9 +67,18 @@ def _following(verb: str, told: str) -> Callable[..., None]:
         wanted = {"joined": joined, "evidence": evidence, "next_minutes": next_minutes}
         clock = clock_of(face, reported=reported, confirmed=confirmed)
         request = _request(face, verb, incident, value, template, clock=clock, **wanted)
-        raise typer.Exit(
-            dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title=verb)
+        code = dispatch(
+            face,
+            request,
+            confirm=confirm,
+            wait=wait,
+            run_key=run_key,
+            break_glass=break_glass,
+            one_more=one_more,
+            json=json,
+            title=verb,
         )
+        raise typer.Exit(code)
 
     command.__doc__ = told
     return command
@@ -116,6 +128,7 @@ def recall(
     confirm: Confirm = "",
     wait: Wait = True,
     run_key: RunKey = "",
+    break_glass: BreakGlass = "",
     json: Json = False,
 ) -> None:
     """Undo a wrong alert: stop what has not left, cancel what providers queue, tell those it reached."""
@@ -127,9 +140,19 @@ def recall(
     clock = clock_of(face, reported=reported, confirmed=confirmed)
     told = _story(face, incident)
     request = _request(face, "recall", incident, value, template, clock=clock, delete_posts=delete_posts)
-    code = dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="recall")
-    watched = wait and code != Exit.RUNNING
-    undone.tell(face, told.id, decided_at=decided_at, wait=watched, json=json)
+    code = dispatch(
+        face,
+        request,
+        confirm=confirm,
+        wait=wait,
+        run_key=run_key,
+        break_glass=break_glass,
+        json=json,
+        title="recall",
+    )
+    if code != Exit.ASKED:
+        watched = wait and code != Exit.RUNNING
+        undone.tell(face, told.id, decided_at=decided_at, wait=watched, json=json)
     raise typer.Exit(code)
 
 

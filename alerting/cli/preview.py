@@ -83,6 +83,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "as_of": plan.as_of.isoformat(),
         "incident": plan.incident or None,
         "number": plan.number,
+        "reviewed": plan.reviewed,
+        "second_person": list(plan.second),
         "lifetime_s": int(subject.lifetime.total_seconds()),
         "audience": {
             "name": plan.crowd.audience or None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from alerting.cli import complete
+from alerting.cli.confirm import BreakGlass, OneMore
 from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, say
 from alerting.cli.group import single
@@ -81,6 +82,8 @@ def send(
     run_key: Annotated[
         str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")
     ] = "",
+    break_glass: BreakGlass = "",
+    one_more: OneMore = False,
     json: Json = False,
 ) -> None:
     """Send an alert: show every text as it will be sent, ask for the place, then send and watch."""
@@ -91,9 +94,18 @@ def send(
     request = _request(
         template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes, clock=clock
     )
-    raise typer.Exit(
-        dispatch(face, request, confirm=confirm, wait=wait, run_key=run_key, json=json, title="send")
+    code = dispatch(
+        face,
+        request,
+        confirm=confirm,
+        wait=wait,
+        run_key=run_key,
+        break_glass=break_glass,
+        one_more=one_more,
+        json=json,
+        title="send",
     )
+    raise typer.Exit(code)
 
 
 def _request(

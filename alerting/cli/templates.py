@@ -1,8 +1,8 @@
-"""``alert templates``: list them, look them over, begin a new one. Nothing here can send."""
+"""``alert templates``: list them, look them over, begin and review one. Nothing here can send."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +11,13 @@ import typer
 from alerting.cli import complete
 from alerting.cli.face import emit, note, say
 from alerting.cli.family import Json, family
+from alerting.cli.review import marks, review, words
 from alerting.cli.unplugged import channels_of, config_of
 from alerting.cli.words import columns, plural, span
 from alerting.errors import Exit, Problem, TemplateProblem
 
 if TYPE_CHECKING:
+    from alerting.authority.reviews import Mark
     from alerting.rendering.template import Template, Variable
 
 Name = Annotated[str, typer.Argument(help="Template, for example `gas-leak`.")]
@@ -37,10 +39,12 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
             found.append(store.find(name))
         except TemplateProblem as error:
             broken += error.problems
+    seen = marks(ctx.obj, found)
     if json:
-        emit("templates", templates=[as_json(t) for t in found], problems=[told(p) for p in broken])
+        listed = [{**as_json(t), "reviewed_by": mark.by if (mark := seen[t.name]) else None} for t in found]
+        emit("templates", templates=listed, problems=[told(p) for p in broken])
     else:
-        for line in _listing(found):
+        for line in _listing(found, seen):
             say(line)
         for problem in broken:
             note(f"! {problem}")
@@ -48,8 +52,11 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
         raise typer.Exit(Exit.USAGE)
 
 
-def _listing(found: Sequence[Template]) -> list[str]:
-    heads = columns([(t.name, t.id, "DRILL" if t.drill else str(t.alert_class), t.title) for t in found])
+def _listing(found: Sequence[Template], seen: Mapping[str, Mark | None]) -> list[str]:
+    kinds = ["DRILL" if t.drill else str(t.alert_class) for t in found]
+    heads = columns(
+        [(t.name, t.id, kind, words(seen[t.name]), t.title) for t, kind in zip(found, kinds, strict=True)]
+    )
     asked = columns([(f"  {v.name}", _asks(v)) for t in found for v in t.variables.values()])
     rows = iter(asked)
     told: list[str] = []
@@ -163,6 +170,7 @@ def new(ctx: typer.Context, name: Name, json: Json = False) -> None:
     say("  1. fill in what is in square brackets")
     say(f"  2. alert templates check {name}")
     say(f"  3. alert templates show {name}")
+    say(f"  4. have it read by others, then: alert templates review {name}")
 
 
 def _written(directory: Path, name: str, text: str) -> Path:
@@ -210,7 +218,7 @@ def show(ctx: typer.Context, name: Known, json: Json = False) -> None:
         emit("template", **as_json(template), texts=[text.as_json() for text in texts])
         return
     say(f"{template.path}  {template.title}  ({_kind(template)}, true for {span(template.lifetime)})")
-    for line in _listing([template])[1:]:
+    for line in _listing([template], {template.name: None})[1:]:
         say(line)
     for text in texts:
         for line in ("", *text.lines()):
@@ -227,5 +235,5 @@ def _first(ctx: typer.Context) -> None:
 
 def commands(name: str) -> typer.Typer:
     """Return the commands of this room."""
-    members: dict[str, Any] = {"list": list_, "check": check, "new": new, "show": show}
-    return family(name, "List, check and make templates.", members, first=_first)
+    members: dict[str, Any] = {"list": list_, "check": check, "new": new, "show": show, "review": review}
+    return family(name, "List, check, make and review templates.", members, first=_first)

@@ -29,6 +29,8 @@ _ACTS: Final[Mapping[str, str]] = {
     "alert.settled": "Every message has come to rest",
     "alert.noted": "Facts noted",
     "alert.resumed": "Sending resumed after an interruption",
+    "alert.approved": "Approved by a second person",
+    "alert.broke_glass": "BREAK-GLASS: sent without its second person",
     "alert.joined": "A second officer joined: the same alert for the same place",
     "audit.sealed": "Record sealed",
     "incident.opened": "Incident opened",
@@ -37,6 +39,7 @@ _ACTS: Final[Mapping[str, str]] = {
     "incident.closed": "Incident closed",
     "people.exported": "Addresses exported",
     "people.looked_at": "Addresses looked at",
+    "notice.wanted": "Others were to be told at once",
     "people.forgotten": "Addresses deleted after their time",
 }
 
@@ -168,6 +171,19 @@ def _detail(act: AuditRow, body: Mapping[str, Any]) -> str:
             return ", ".join(WORDS.get(name, name) for name in body)
         case "alert.expired":
             return f"{body['expired']:,} messages"
+        case _:
+            return _who(act, body)
+
+
+def _who(act: AuditRow, body: Mapping[str, Any]) -> str:
+    """Return what the acts of a second person, or of going without one, say."""
+    match act.action:
+        case "alert.broke_glass":
+            return f"{body['reason']} (needed: {'; '.join(body['why'])}); to be reviewed within a day"
+        case "alert.approved":
+            return f"asked for by {body['asked_by']}, request {body['approval']}"
+        case "notice.wanted":
+            return str(body.get("text", ""))
         case action:
             return str(body.get("reason", "")) if action == "incident.closed" else ""
 

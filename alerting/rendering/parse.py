@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from alerting.errors import Problem, TemplateProblem
+from alerting.keys import text_digest
 from alerting.model.alert import Status
 from alerting.rendering.reader import Reader
 from alerting.rendering.sanitise import refused
@@ -43,7 +44,8 @@ def parse(text: str, *, name: str, path: str) -> Template:
         raise TemplateProblem(*found)
     fields = dict(matter.fields)
     fields.setdefault("drill", fields.get("status", Status.ACTUAL) is not Status.ACTUAL)
-    return Template(name=name, path=path, blocks=blocks, lines=matter.lines, **fields)
+    digest = text_digest(text)
+    return Template(name=name, path=path, blocks=blocks, lines=matter.lines, digest=digest, **fields)
 
 
 def is_name(name: str) -> bool:

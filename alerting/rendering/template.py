@@ -21,6 +21,8 @@ from alerting.model.alert import (
 
 #: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
 BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
+#: Characters of a note; a text variable with room for more is free text.
+NOTE: Final = 80
 #: Names the core fills; no variable may take one.
 CORE_NAMES: Final = ("source", "time", "number", "link", "next_update", "evidence")
 
@@ -47,6 +49,11 @@ class Variable:
     max_length: int | None = None
     required: bool = True
     line: int = 0
+
+    @property
+    def free_text(self) -> bool:
+        """Whether an officer may write more than a note here."""
+        return self.type is VariableType.TEXT and (self.max_length is None or self.max_length > NOTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +93,7 @@ class Template:
     drill: bool = False
     variables: Mapping[str, Variable] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""  #: SHA-256 of its text, in hex; how line ends are written does not count
 
     def at(self, key: str) -> str:
         """Return where a front matter key stands, as ``templates/tornado.md:4``."""

@@ -146,6 +146,8 @@ def _subject(template: Template, request: Request) -> Subject:
         urgency=template.urgency,
         certainty=_evidence(request).certainty if request.evidence else template.certainty,
         evidence=request.evidence,
+        written=template.digest,
+        free_text=tuple(name for name, variable in template.variables.items() if variable.free_text),
         response_type=template.response_type,
         due_after=timedelta(minutes=request.next_minutes),
         lifetime=template.lifetime,

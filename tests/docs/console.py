@@ -23,7 +23,7 @@ from alerting.ledger.lock import RunnerLock
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_ID = re.compile(r"\b[LD]-[0-9A-Z]{6}\b")
+_ID = re.compile(r"\b[LDA]-[0-9A-Z]{6}\b")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _WITHIN_S = 60.0
 #: What differs from run to run -> what it is compared as.

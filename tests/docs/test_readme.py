@@ -11,7 +11,13 @@ from console import ROOT, Reader, loose, pairs, steps
 from alerting.cli.group import COMMANDS
 from alerting.errors import Exit
 
-PAGES = ("README.md", "docs/quickstart.md", "docs/operations.md", "docs/an-incident.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/operations.md",
+    "docs/an-incident.md",
+    "docs/who-may-send.md",
+)
 #: Pages of the repository that others link to.
 LINKED = (*PAGES, "docs/decisions.md", "docs/reference.md", "CONTRIBUTING.md")
 

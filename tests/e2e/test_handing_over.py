@@ -38,7 +38,7 @@ def test_alerts_that_come_while_a_sender_is_ending_are_never_left_lying(build):
     sent = []
 
     for number in range(6):
-        sent.append(campus.send_and_leave("--channels", "sms-main", place=f"Hall {number}"))
+        sent.append(campus.send_and_leave("--channels", "sms-main", "--one-more", place=f"Hall {number}"))
         # The next one comes at another moment of this sender's end each time.
         time.sleep(0.04 * number)
 
@@ -59,6 +59,7 @@ def test_ten_alerts_in_the_same_moment_are_all_opened_once_and_all_sent(build):
             f"Hall {n}",
             "--channels",
             "sms-main",
+            "--one-more",
             "--json",
         )
         for n in range(10)

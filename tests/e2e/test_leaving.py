@@ -88,6 +88,7 @@ def test_ctrl_c_at_any_moment_never_lies_about_what_was_sent(build):
             place,
             "--channels",
             "sms-main",
+            "--one-more",
             "--no-wait",
         )
 
@@ -134,6 +135,8 @@ def test_a_closed_terminal_ends_the_watching_only(build):
     try:
         _read_until(ours, b"Type Hill to send")
         os.write(ours, b"hill\n")
+        _read_until(ours, b"Type hazard too")
+        os.write(ours, b"hazard\n")
         _read_until(ours, b"Accepted ")
     finally:
         os.close(ours)  # the kernel hangs up: SIGHUP to the session
@@ -160,9 +163,11 @@ def test_on_a_terminal_the_officer_types_the_place_and_sees_colour(build):
     os.close(theirs)
     try:
         seen = _read_until(ours, b"Type Hill House to send")
-        assert b"SEND THIS FOR REAL: 3 messages on sms-main." in seen
+        assert b"SEND THIS FOR REAL: Hazard, Hill House: to 3 people, 3 messages on sms-main." in seen
         assert b"\x1b[" in seen
         os.write(ours, b"  hill   HOUSE \n")
+        _read_until(ours, b"Type hazard too")
+        os.write(ours, b"hazard\n")
         seen = _read_until(ours, b"done: all accepted")
         assert process.wait(10) == 0
     finally:

@@ -59,6 +59,8 @@ PREVIEW_KEYS = [
     "as_of",
     "incident",
     "number",
+    "reviewed",
+    "second_person",
     "lifetime_s",
     "audience",
     "channels",
