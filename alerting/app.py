@@ -278,6 +278,10 @@ class App(Archive):
     def _why_not(self, name: str) -> str:
         return f"{name} is {self.config.off[name]}" if name in self.config.off else ""
 
+    def carries(self, name: str) -> bool:
+        """Whether a channel of this name is configured here, and may be used."""
+        return any(known.name == name for known in self.config.channels)
+
     def refusing(self, name: str, why: str) -> Channel:
         """Return what stands in for a channel whose adapter fails again and again."""
         from alerting.channels.absent import AbsentChannel
@@ -292,6 +296,7 @@ class App(Archive):
         return lane.Rules(
             policy=retry.Policy(attempts=told.attempts),
             lease=_SHARED_LEASE_S if self.shared else lane.Rules().lease,
+            shared=self.shared is not None,
             fallback_after=told.fallback_after_s,
             mode=next((known.mode for known in self.config.channels if known.name == channel), "both"),
         )

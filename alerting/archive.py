@@ -56,8 +56,17 @@ class Archive:
         shared: Place | None = None,
         readers: list[Reader] | None = None,
     ) -> None:
-        self.base, self.state, self.clock, self.shared = base, state, clock, shared
+        self.base, self.state, self.shared = base, state, shared
+        self.clock = self._common(clock)
         self._readers = [] if readers is None else readers
+
+    def _common(self, clock: Clock) -> Clock:
+        """Return the clock that everybody who shares the ledger goes by."""
+        if self.shared is None:
+            return clock
+        from alerting.ledger.postgres.clock import ServerClock
+
+        return clock if isinstance(clock, ServerClock) else ServerClock(clock)
 
     def lock(self) -> RunnerLock:
         """Return the lock of this state directory, not taken yet."""

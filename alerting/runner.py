@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from alerting.ledger.writer import GroupWriter
 
 _PAUSE_S: Final = 0.2
+#: How often to look for what other hosts have opened.
+_POLL_S: Final = 0.5
 #: Seconds between looks for what has come to rest and is not sealed yet.
 _AFTERWARDS_S: Final = 3.0
 #: When events begin to be written: the first messages leave before that.
@@ -70,6 +73,8 @@ class Runner:
     clock: Clock
     sleep: Callable[[float], None] = time.sleep
     beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None
+    one_of_many: bool = False  #: a worker: it takes no lock of this host, and listens to nobody
+    mine: Callable[[str], bool] = lambda _: True  #: which channels this process sends on
     _engine: EmbeddedEngine = field(init=False)
     _recalls: Recalls = field(init=False)
     _writer: GroupWriter = field(init=False)
@@ -97,7 +102,7 @@ class Runner:
             LedgerBusy: another process has the ledger.
             AlertingError: the order cannot be opened; nothing of it was kept.
         """
-        with self.app.lock():
+        with nullcontext() if self.one_of_many else self.app.lock():
             while True:
                 try:
                     self._once(order, announce, plan, forever=forever)
@@ -143,6 +148,8 @@ class Runner:
             owner=self.app.owner,
             rules=self.app.rules,
             refusing=self.app.refusing,
+            mine=self._ours,
+            poll_s=_POLL_S if self.app.shared else None,
         )
         app = self.app
         self._recalls = Recalls(
@@ -152,7 +159,7 @@ class Runner:
             async with self.beside(self._writer) if self.beside else nullcontext():
                 await self._attend(stop, order, announce, plan, forever=forever)
                 # An alert handed over while the last lane ended is ours: nobody else will send it.
-                while not stop.is_set() and await self._writer.do(_unsettled):
+                while not stop.is_set() and await self._writer.do(self._unsettled):
                     await self._attend(stop)
             await asyncio.to_thread(self.app.afterwards, self._writer)
         except* (AlertingError, ConfigProblem) as failed:
@@ -173,7 +180,7 @@ class Runner:
         forever: bool = False,
     ) -> None:
         """Listen to other commands and send, until nothing is left."""
-        listener = await Listener(self._answer).start(self.state)
+        listener = None if self.one_of_many else await Listener(self._answer).start(self.state)
         after = asyncio.create_task(self._look_after())
         try:
             if order:
@@ -190,13 +197,25 @@ class Runner:
                 await self._engine.run(stop=stop)
         finally:
             after.cancel()
-            await listener.aclose()
+            if listener is not None:
+                await listener.aclose()
 
     async def _look_after(self) -> None:
         """Seal, sign and publish what has happened, beside the lanes and never in their way."""
         while True:
             await asyncio.sleep(_AFTER_S)
+            if self.app.shared:
+                # What no host has the channel for any more still comes to its end.
+                at = micros(self.clock.now())
+                await self._writer.do(partial(end_lives, at=at))
             await asyncio.to_thread(self.app.afterwards, self._writer)
+
+    def _ours(self, channel: str) -> bool:
+        """Whether to send on a channel: on a shared ledger, only what is configured here."""
+        return self.mine(channel) and (not self.app.shared or self.app.carries(channel))
+
+    def _unsettled(self, ledger: Ledger) -> bool:
+        return any(self._ours(channel) for _, channel in ledger.unsettled())
 
     async def _open(self, order: Order, plan: Plan | None) -> Opened:
         if plan is None:
@@ -273,8 +292,11 @@ class Runner:
         return done
 
 
-def _unsettled(ledger: Ledger) -> bool:
-    return bool(ledger.unsettled())
+def end_lives(ledger: Ledger, *, at: int) -> None:
+    """Expire what waits in alerts whose life is over (``at``, microseconds), whoever should have sent it."""
+    for alert_id in {alert_id for alert_id, _ in ledger.unsettled()}:
+        if ledger.expire(alert_id, at=at):
+            ledger.settle_alert(alert_id, at=at)
 
 
 def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:

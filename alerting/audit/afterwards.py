@@ -32,6 +32,8 @@ def afterwards(app: App, writer: GroupWriter) -> None:
     if ledger is None:
         return
     try:
+        if not ledger.first_to("afterwards"):
+            return  # another host is about it
         _prepare(app, ledger, writer)
         _seal(app, ledger, writer)
         _publish(app, ledger)

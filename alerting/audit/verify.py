@@ -32,7 +32,7 @@ BY_ALERT: Final = frozenset(
     {"audit", "delivery", "batch", "attempt", "outcome", "trouble", "progress", "receipt", "arrival"}
 )
 #: What only waits or is bookkeeping of this machine: never sealed.
-PASSING: Final = frozenset({"drill_watch", "early", "orphan"})
+PASSING: Final = frozenset({"drill_watch", "early", "orphan", "speaker"})
 #: What only grows, without an act: sealed by how much of it there was.
 GROWING: Final = frozenset({"opt", "reply"})
 SEALED_ALERT: Final = "audit.sealed"

@@ -18,6 +18,7 @@ from alerting.broadcast import retry
 from alerting.broadcast.breaker import Breaker
 from alerting.broadcast.desk import Desk
 from alerting.broadcast.pace import Pace
+from alerting.broadcast.part import Part
 from alerting.broadcast.sending import Senders
 from alerting.broadcast.turn import Answer, Leased, Turn, commit
 from alerting.broadcast.window import Flow, Window
@@ -50,6 +51,7 @@ class Rules:
     fallback_after: float = 10.0  #: trouble this long sends people's messages by the fallback channel
     lease: float = 15.0
     poll: float = 0.5  #: how often an idle lane looks for work nobody told it of
+    shared: bool = False  #: whether lanes of other processes may speak to the same provider
     mode: str = "both"  #: what the channel carries: live, drill or both; looked at before every call
 
     def carries(self, *, live: bool) -> bool:
@@ -79,6 +81,7 @@ class Lane:
         self.channel, self._writer, self._clock = channel, writer, clock
         self._log, self._owner, self._nudge, self._rules = log, owner, nudge, rules or Rules()
         self._pace, self._window, self._breaker = Pace(can.rate_per_s), Window(can.in_flight), Breaker()
+        self._part = Part(can, self._pace, self._window, alone=not self._rules.shared)
         self._wake = asyncio.Event()
         self._desk = Desk(
             channel,
@@ -176,6 +179,7 @@ class Lane:
             turn.look = True
             turn.skip = tuple(hold.batch.id for hold in self._holds)
             self._look, self._next_look = False, mono + self._rules.poll
+        self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
     def _answered(self, turn: Turn, answer: Answer) -> None:
@@ -191,6 +195,7 @@ class Lane:
                 item.claimed_at, item.inherited = mono, False
                 ready.append(item)
         self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
+        self._part.heard(turn, answer, mono)
         if answer.ours is not None:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
         if turn.look:
@@ -235,9 +240,9 @@ class Lane:
     def _room(self, mono: float) -> int:
         if self._breaker.open:
             return 0 if self._breaker.down or self._out or self._breaker.trial_in(mono) > 0 else 1
-        if self._pace.ready_in(1, mono) > _AHEAD_S * 2:
+        if not self._part.known or self._pace.ready_in(1, mono) > _AHEAD_S * 2:
             return 0
-        paced = max(1, int(self.channel.capabilities.rate_per_s * _AHEAD_S))
+        paced = max(1, int(self._pace.rate * _AHEAD_S))
         ahead = max(1, min(_AHEAD, int(self._flow.per_s * _MOMENT_S)))
         return min(paced - self._senders.unsent, self._window.limit + ahead - self._out)
 
@@ -333,6 +338,7 @@ class Lane:
         turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=now)
         turn.results, turn.handed = self._desk.clear()
         turn.finished, self._holds = self._holds, []
+        turn.leaves = self._part.spoken
         if not turn.idle:
             await self._writer.do(lambda ledger: commit(ledger, turn))
 

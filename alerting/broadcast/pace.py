@@ -25,14 +25,21 @@ class Pace:
     """
 
     def __init__(self, rate_per_s: float) -> None:
-        self._rate = rate_per_s
-        span = max(1.0, 1.0 / rate_per_s)
-        self._most = max(1.0, rate_per_s * span)
-        self._span = span * (1 + _JITTER)
+        self.change(rate_per_s)
         self._schedule = float("-inf")
         self._sent: deque[tuple[float, int]] = deque()
         self._used = 0
         self._blocked_until = float("-inf")
+
+    def change(self, rate_per_s: float, *, jitter: float = _JITTER) -> None:
+        """Go on at another rate; what was sent in the last second still counts.
+
+        ``jitter`` is by how much of a second messages may arrive closer together than they left.
+        """
+        self.rate = rate_per_s
+        span = max(1.0, 1.0 / rate_per_s)
+        self._most = max(1.0, rate_per_s * span)
+        self._span = span * (1 + jitter)
 
     def block(self, until: float) -> None:
         """Send nothing before this monotonic instant (a provider's own wait)."""
@@ -42,12 +49,12 @@ class Pace:
         """Return 0 and count the units as sent now, or the seconds to wait before asking again."""
         if wait := self.ready_in(units, now):
             return wait
-        if not self._sent and (unused := int(self._rate * _RUN_UP)):
+        if not self._sent and (unused := int(self.rate * _RUN_UP)):
             self._sent.append((now, unused))
             self._used += unused
         self._sent.append((now, units))
         self._used += units
-        self._schedule = max(self._schedule, now) + units / self._rate
+        self._schedule = max(self._schedule, now) + units / self.rate
         return 0.0
 
     def ready_in(self, units: int, now: float) -> float:

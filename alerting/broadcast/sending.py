@@ -23,6 +23,9 @@ from alerting.model.outcome import Outcome, Reason, Rejected, Unknown
 
 #: A claimed item that has not left by then goes back: its attempt must be recent when it starts.
 HOLD_S: Final = 1.0
+#: The longest a claimed message may wait for its call whatever the reason, in seconds: half a lease on a
+#: ledger that others share. A process that stood still for longer must not send what it had in hand.
+STALE_S: Final = 3.0
 _DETAIL: Final = 120
 _WRONG_MODE: Final = "the channel's mode in channels.yaml does not allow this alert"
 
@@ -105,6 +108,10 @@ class Senders:
                 self._prepare(self._stream, item.hold.facts)
                 return
             now = self._clock.monotonic()
+            if now - item.claimed_at > STALE_S and not item.lookup:
+                # This process stood still: somebody else may have taken the message over meanwhile.
+                self._return(Unsent())
+                continue
             if (wait := self._pace.wait(self._units(item), now)) > 0:
                 if now + wait - item.claimed_at <= HOLD_S:
                     self._wait(wait)
@@ -112,9 +119,11 @@ class Senders:
             elif item.trial or not self._breaker.open:
                 self._begin(self._ready.popleft())
                 continue
-            self._ready.popleft()
-            self.unsent -= 1
-            self._tell(item, Unsent())
+            self._return(Unsent())
+
+    def _return(self, told: Told) -> None:
+        self.unsent -= 1
+        self._tell(self._ready.popleft(), told)
 
     def _prepare(self, stream: StreamChannel, facts: Facts) -> None:
         """Go on when the channel is ready: a message counted now and leaving later would break the pace."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from alerting.broadcast.work import Hold, Item
-from alerting.ledger.base import Ledger
-from alerting.ledger.rows import AlertRecord, Batch, Settled
+from alerting.ledger.base import Ledger, Sharing
+from alerting.ledger.rows import AlertRecord, Batch, Settled, Share
 
 #: Microseconds before an attempt from which on other messages are told apart from it by their ids.
 _LATELY: Final = 24 * 3600 * 1_000_000
+_SECOND: Final = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,9 +33,18 @@ class Turn:
     kept: list[Hold] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
     lookups: list[Item] = field(default_factory=list)  #: rows the provider is about to be asked for
+    speaks: bool = False  #: whether to ask for this lane's share of its channel
+    word: bool = False  #: whether to say that it is there
+    joins: bool = False  #: whether to join those who speak, if there is something to take up
+    leaves: bool = False  #: whether to leave them
     look: bool = False  #: whether to take up another batch
     skip: tuple[int, ...] = ()
     threads: bool = False  #: whether the channel refers to an incident's earlier messages
+
+    @property
+    def lease_s(self) -> float:
+        """How long a lease lasts, in seconds."""
+        return (self.lease_until - self.now) / _SECOND
 
     @property
     def idle(self) -> bool:
@@ -47,6 +57,8 @@ class Turn:
             or self.kept
             or self.expired
             or self.lookups
+            or self.word
+            or self.leaves
             or self.look
         )
 
@@ -68,11 +80,13 @@ class Answer:
     ours: frozenset[int] | None = None
     leased: Leased | None = None
     next_due: int | None = None
+    share: Share | None = None
 
 
 def commit(ledger: Ledger, turn: Turn) -> Answer:
     """Carry out a turn; results first, so that a row deferred in this turn may be claimed in it."""
     answer = Answer()
+    silent = _silent(ledger, turn, answer)
     for hold, results in turn.results.items():
         ledger.settle(hold.batch, results)
     for hold, ids in turn.handed.items():
@@ -80,7 +94,7 @@ def commit(ledger: Ledger, turn: Turn) -> Answer:
     for alert_id in turn.expired:
         ledger.expire(alert_id, at=turn.now)
     for hold, items in turn.claims.items():
-        ids = [item.row.id for item in items]
+        ids = [] if silent else [item.row.id for item in items]
         answer.claimed[hold] = frozenset(ledger.claim(hold.batch, ids, at=turn.now))
     for hold in turn.finished:
         ledger.release(hold.batch, not_before=turn.now)
@@ -96,6 +110,20 @@ def commit(ledger: Ledger, turn: Turn) -> Answer:
     return answer
 
 
+def _silent(ledger: Ledger, turn: Turn, answer: Answer) -> bool:
+    """Ask for the share before anything is claimed; say whether nothing may be.
+
+    Who was not heard of for too long has no share: the others have taken its part.
+    """
+    if not (turn.speaks or turn.leaves) or not isinstance(ledger, Sharing):
+        return False
+    if turn.leaves:
+        ledger.fall_silent(turn.channel, owner=turn.owner)
+        return True
+    answer.share = ledger.speak(turn.channel, owner=turn.owner, until_s=turn.lease_s, renew=turn.word)
+    return answer.share is None
+
+
 def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
     batch = ledger.lease(turn.channel, owner=turn.owner, at=turn.now, until=turn.lease_until, skip=turn.skip)
     if batch is None:
@@ -107,3 +135,5 @@ def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
     follows = turn.threads and record.alert.references
     threads = ledger.threads(batch.id) if follows else {}
     answer.leased = Leased(batch=batch, record=record, threads=threads)
+    if turn.joins and isinstance(ledger, Sharing):
+        answer.share = ledger.speak(turn.channel, owner=turn.owner, until_s=turn.lease_s, renew=True)

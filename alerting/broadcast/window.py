@@ -24,6 +24,12 @@ class Window:
         """Calls that may be open now."""
         return int(self._limit)
 
+    def cap(self, most: int) -> None:
+        """Let no more than this many calls be open from now on."""
+        grown = self._limit >= self._most
+        self._most = most
+        self._limit = float(most) if grown else min(self._limit, float(most))
+
     def succeeded(self) -> None:
         """Grow by one for each full window of answers."""
         if self._limit < self._most:

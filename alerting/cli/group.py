@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "cancel": Entry("status", "Stop what has not left yet."),
     "resume": Entry("status", "Go on with what was interrupted."),
     "serve": Entry("serve", "Take in receipts and replies; send for the other commands."),
+    "worker": Entry("worker", "Send what any host has opened in a shared ledger."),
     "ack": Entry("ack", "Answer a notice to the people on call."),
     "receipts": Entry("receipts", "Read bounces from mail; list who replied STOP."),
     "export": Entry("export", "Write the whole record of an alert."),

@@ -23,6 +23,8 @@ _MENDED: Final = (3, 51, 3)
 _CHECK_S: Final = 10.0
 _STEPS: Final = 100_000  # of SQLite's machine between two looks at the time
 _NAMED: Final = 5
+#: How far a host's clock may be from the server's before the doctor says so, in seconds.
+_CLOCK_S: Final = 2.0
 
 
 def record(state: Path, clock: Clock, *, quick: bool) -> Iterator[Finding]:
@@ -76,13 +78,30 @@ def shared_record(app: App, *, quick: bool) -> Iterator[Finding]:
         busy = ledger.leased(at=micros(app.clock.now()))
         elsewhere = "another host is sending" if busy else ""
         yield from _waiting(ledger, RunnerLock(app.state).held_by(), elsewhere)
-        yield from _time(ledger, app.clock)
+        yield _against(app.clock)
         if not quick:
             yield _chain(ledger)
     except LedgerUnavailable as error:
         yield from failures("ledger", Area.LEDGER, error.problems)
     finally:
         ledger.close()
+
+
+def _against(clock: Clock) -> Finding:
+    """Compare this host's clock with the server's, by which everything goes."""
+    from alerting.ledger.postgres.clock import ServerClock
+
+    off = clock.ahead.total_seconds() if isinstance(clock, ServerClock) else 0.0
+    if abs(off) < _CLOCK_S:
+        return Finding(what="clock", area=Area.LEDGER, detail="this host and the ledger agree on the time")
+    word = "ahead of" if off > 0 else "behind"
+    return Finding(
+        what="clock",
+        level=Level.WARN,
+        area=Area.LEDGER,
+        detail=f"this host is {abs(off):,.0f} s {word} the ledger, whose time is used",
+        fix="set this host's clock, and keep it with NTP",
+    )
 
 
 def _version() -> Finding:

@@ -25,6 +25,8 @@ class EmbeddedEngine:
     ``channel`` builds a configured channel by name; it is asked once for each lane, which closes it.
     ``refusing`` builds what stands in for one whose lane breaks again and again: given its name and why,
     it refuses everything, so that fallbacks take over and nothing waits for ever unseen.
+    ``mine`` says which channels are this process's to send on: others share the ledger. ``poll_s`` is how
+    often to look for what they have opened, in seconds; None where nobody does.
     """
 
     def __init__(
@@ -39,9 +41,12 @@ class EmbeddedEngine:
         rules: Callable[[str], Rules] | None = None,
         refusing: Callable[[str, str], Channel] | None = None,
         restart_s: float = _RESTART_S,
+        mine: Callable[[str], bool] = lambda _: True,
+        poll_s: float | None = None,
     ) -> None:
         self._channel, self._writer, self._clock, self._log = channel, writer, clock, log
         self._owner, self._refusing, self._restart_s = owner, refusing, restart_s
+        self._mine, self._poll_s = mine, poll_s
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._rules = rules or (lambda _: Rules())
         self._lanes: dict[str, Lane] = {}
@@ -90,7 +95,11 @@ class EmbeddedEngine:
             await self._start_wanted(group, stop)
             if not (self._running or self._wanted or forever):
                 return
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._wanted.add("")
             self._wake.clear()
 
     async def _start_wanted(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
@@ -98,7 +107,7 @@ class EmbeddedEngine:
         if "" in wanted:
             work = await self._writer.do(lambda ledger: ledger.unsettled())
             wanted |= {name for _, name in work}
-        for name in sorted(wanted - {""}):
+        for name in sorted(name for name in wanted if name and self._mine(name)):
             if name in self._running:
                 if lane := self._lanes.get(name):
                     lane.look()

@@ -30,6 +30,7 @@ from alerting.ledger.rows import (
     ReceiptRow,
     ReplyRow,
     Settled,
+    Share,
     Tally,
 )
 from alerting.model.delivery import Delivery, State
@@ -306,6 +307,22 @@ class DrillLedger(Ledger, DrillReader, Protocol):
 
     def add_note(self, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
         """Append what somebody observed to an alert's record."""
+        ...
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A ledger that several senders share, and that knows who of them is at work; asked by type."""
+
+    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+        """Return this owner's share of a channel; None when it was not heard of for too long.
+
+        ``renew`` says that it is there, from now on or still, for ``until_s`` seconds more.
+        """
+        ...
+
+    def fall_silent(self, channel: str, *, owner: str) -> None:
+        """Leave: the others may take this owner's part a moment later."""
         ...
 
 

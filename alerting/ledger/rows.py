@@ -249,3 +249,11 @@ class NoteRow(NamedTuple):
     by: str
     owner: str = ""
     due: str = ""
+
+
+class Share(NamedTuple):
+    """Where a lane stands among those that speak on a channel; ``wait_s`` until it may begin."""
+
+    place: int
+    speakers: int
+    wait_s: float = 0.0

@@ -18,12 +18,14 @@ from alerting.ledger import statements
 from alerting.ledger.audit import row_after
 from alerting.ledger.codec import canonical
 from alerting.ledger.drilling import Drilling
+from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.connection import Connection
 from alerting.ledger.postgres.migrate import bring_up
 from alerting.ledger.postgres.place import Place
+from alerting.ledger.postgres.sharing import Speakers
 from alerting.ledger.reading import STRIDE
 from alerting.ledger.receiving import Receiving
-from alerting.ledger.rows import Actor, Applied, AuditRow, Cancelled
+from alerting.ledger.rows import Actor, Applied, AuditRow, Cancelled, Share
 from alerting.ledger.working import Fence
 from alerting.model.receipt import Receipt
 
@@ -49,6 +51,7 @@ class PostgresLedger(Receiving, Drilling):
         super().__init__(connection, clock)
         self._connection, self._place = connection, place
         self._acts: list[_Act] = []
+        self._learn()
 
     @classmethod
     def open(
@@ -72,6 +75,13 @@ class PostgresLedger(Receiving, Drilling):
             connection.close()
             raise
         return cls(connection, clock, place)
+
+    def _learn(self) -> None:
+        if isinstance(self._clock, ServerClock):
+            ((now,),) = self._connection.do(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+            )
+            self._clock.learn(now)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -103,11 +113,17 @@ class PostgresLedger(Receiving, Drilling):
         kept = fresh.kept(doubt) if doubt else False
         if kept is not None:
             fresh.in_doubt = ""
+        self._learn()
         return kept
 
     def close(self) -> None:
         """Give the connection back; may be called twice."""
         self._connection.close()
+
+    def first_to(self, word: str) -> bool:
+        """Say whether nobody else is doing this until this connection is closed."""
+        ((first,),) = self._db.all("be_first", (word,))
+        return bool(first)
 
     def described(self) -> str:
         """Return in words what this ledger is: its version and its server's."""
@@ -120,6 +136,18 @@ class PostgresLedger(Receiving, Drilling):
         self._db.run("keep_fact", (name, value))
         ((known,),) = self._db.all("fact", (name,))
         return str(known)
+
+    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+        """Return this owner's share of a channel; None when it was not heard of for too long."""
+        speakers = Speakers(self._db, self._clock)
+        if renew:
+            self.alone(f"speaking on {channel}")
+            speakers.renew(channel, owner, until_s)
+        return speakers.share(channel, owner)
+
+    def fall_silent(self, channel: str, *, owner: str) -> None:
+        """Leave: the others may take this owner's part a moment later."""
+        Speakers(self._db, self._clock).leave(channel, owner)
 
     # -- the audit log ----------------------------------------------------------------------------
 

@@ -97,3 +97,27 @@ INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, 
 SELECT id, 1, attempt, at, 'accepted', provider_id, '', '', ''
 FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[])
      AS told_of (id, attempt, at, provider_id)
+
+-- name: join_speakers --
+INSERT INTO speaker (channel, owner, since, until)
+SELECT ?, ?, clock.now, clock.now + ? FROM (
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
+ON CONFLICT (channel, owner) DO UPDATE
+SET until = excluded.until,
+    since = CASE WHEN speaker.until < excluded.since THEN excluded.since ELSE speaker.since END
+
+-- name: speakers --
+SELECT owner, since, clock.now
+FROM speaker, (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
+WHERE channel = ? AND until >= clock.now
+ORDER BY since, owner
+
+-- name: leave_speakers --
+UPDATE speaker SET until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + ?
+WHERE channel = ? AND owner = ?
+
+-- name: forget_speakers --
+DELETE FROM speaker WHERE channel = ? AND until < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - ?
+
+-- name: be_first --
+SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.first.' || ?, 0))

@@ -1,0 +1,120 @@
+"""Several senders, one provider: its rate is divided, never exceeded, and nobody's clock counts."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.broadcast.pace import Pace
+from alerting.broadcast.share import divided
+from alerting.clock import FrozenClock, SystemClock
+from alerting.ledger.base import Sharing
+from alerting.ledger.postgres.clock import ServerClock
+from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.ledger.rows import Share
+from alerting.ledger.sqlite import SqliteLedger
+
+LANES = ("a", "b", "c")
+
+
+@given(
+    rate=st.one_of(st.floats(0.05, 3), st.floats(1, 2000), st.integers(1, 500).map(float)),
+    most=st.integers(1, 300),
+    speakers=st.integers(1, 12),
+)
+def test_the_parts_are_never_more_than_the_whole(rate, most, speakers):
+    parts = [divided(rate, most, Share(place, speakers)) for place in range(speakers)]
+    assert sum(part for part, _ in parts) <= rate
+    assert sum(calls for _, calls in parts) <= most
+    assert parts[0][0] > 0, "somebody can always speak"
+    assert all(calls > 0 for part, calls in parts if part)
+    if rate >= speakers <= most:
+        assert sum(part for part, _ in parts) > rate - 1 - rate % 1, "and nearly all of it is used"
+
+
+def test_a_pace_that_is_changed_still_counts_its_last_second():
+    pace, now = Pace(100.0), 50.0
+    sent = []
+    for step in range(4000):
+        if step == 1000:
+            pace.change(50.0)
+        now = 50.0 + step / 1000
+        if pace.wait(1, now) == 0:
+            sent.append(now)
+    later = [at for at in sent if at >= 51.0]
+    assert all(sum(at <= other < at + 1 for other in sent) <= 100 for at in sent)
+    assert all(sum(at <= other < at + 1 for other in later) <= 50 for at in later)
+    assert len(later) > 120
+
+
+@pytest.fixture
+def hosts(fresh_place):
+    place, made = fresh_place(), []
+
+    def host(clock=None):
+        made.append(PostgresLedger.open(place, clock=clock or FrozenClock()))
+        return made[-1]
+
+    yield host
+    for one in made:
+        one.close()
+
+
+def speak(ledger, owner, *, renew=True, until_s=6.0, channel="sms-main"):
+    with ledger.transaction():
+        return ledger.speak(channel, owner=owner, until_s=until_s, renew=renew)
+
+
+def test_the_first_begins_at_once_and_who_joins_waits_for_the_others_to_slow_down(hosts):
+    one, two = hosts(), hosts()
+    assert speak(one, "a") == Share(0, 1, 0.0)
+    joined = speak(two, "b")
+    assert (joined.place, joined.speakers) == (1, 2)
+    assert 2.0 < joined.wait_s <= 2.5
+    assert speak(one, "a", renew=False) == Share(0, 2, 0.0), "seen in the very next claim"
+    assert speak(two, "b").wait_s < joined.wait_s, "it waits once, not anew each time"
+    assert speak(two, "x", channel="email-main") == Share(0, 1, 0.0)
+
+
+def test_who_leaves_counts_for_a_last_second_and_who_is_silent_for_a_lease(hosts, eventually):
+    one, two = hosts(), hosts()
+    speak(one, "a")
+    speak(two, "b", until_s=0.3)
+    with one.transaction():
+        one.fall_silent("sms-main", owner="a")
+    assert speak(two, "b", renew=True, until_s=0.3).speakers == 2
+    eventually(lambda: speak(two, "b", until_s=3.0).speakers == 1)
+    assert speak(two, "b").place == 0
+    with two.transaction():
+        two.fall_silent("sms-main", owner="b")
+    eventually(lambda: speak(two, "b", renew=False) is None)
+    assert speak(two, "b").speakers == 1, "it may join again"
+
+
+@pytest.fixture
+def eventually():
+    import time
+
+    def wait(look):
+        until = time.monotonic() + 5
+        while not look():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    return wait
+
+
+def test_a_file_is_not_shared(tmp_path):
+    ledger = SqliteLedger.open(tmp_path / "ledger.db", clock=FrozenClock())
+    assert not isinstance(ledger, Sharing)
+    ledger.close()
+
+
+def test_every_host_goes_by_the_server_s_clock(hosts):
+    wrong = ServerClock(FrozenClock())
+    right = SystemClock()
+    assert abs(wrong.now() - right.now()) > timedelta(hours=1), "a clock nobody has set"
+    hosts(wrong)
+    assert abs(wrong.now() - right.now()) < timedelta(seconds=5)
+    assert abs(wrong.ahead) > timedelta(hours=1)
