@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from alerting.archive import Archive
 from alerting.clock import Clock
 from alerting.config.kept import load_kept
-from alerting.errors import ConfigProblem, NotAllowed, UnknownAlert
+from alerting.errors import ConfigProblem, NotAllowed, Problem, UnknownAlert, UsageProblem
 from alerting.telemetry import LazyLog, Log
 
 # The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
@@ -56,6 +56,7 @@ class App(Archive):
         credentials: bool = True,
         live: bool | None = True,
         without: tuple[str, ...] = (),
+        local: bool = False,
         readers: list[Reader] | None = None,
     ) -> None:
         self._path, self._environ, self._place_of = config_path, environ, place
@@ -65,10 +66,11 @@ class App(Archive):
         told = state or environ.get("ALERT_STATE")
         self._told = Path(told) if told else None
         self.config: Config = self._load()
-        base = self._told or self.config.state
+        base, self._local = self._told or self.config.state, local
+        folder = "-".join(["local"] * local + ["sandbox"] * self.sandbox)
         super().__init__(
             base=base,
-            state=base / "sandbox" if self.sandbox else base,
+            state=base / folder if folder else base,
             clock=clock,
             shared=self._shared(),
             readers=readers,
@@ -94,6 +96,7 @@ class App(Archive):
             place=self._place_of,
             live=self._live,
             without=self._without,
+            local=self._local,
             readers=self._readers,
         )
 
@@ -102,7 +105,10 @@ class App(Archive):
 
         A rehearsal has tables of its own there, and a file where the address is not at hand.
         """
-        if self.config.ledger is None:
+        if self.config.ledger is None and self._local:
+            fix = "leave --local out"
+            raise UsageProblem(Problem(where="--local", what="the record is on this host already", fix=fix))
+        if self.config.ledger is None or self._local:
             return None
         from alerting.config.address import address_of
         from alerting.ledger.postgres.place import SCHEMA, Place

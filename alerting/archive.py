@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from alerting.ledger.postgres.forgetting import SharedForgetter
     from alerting.ledger.postgres.ledger import PostgresLedger
     from alerting.ledger.postgres.place import Place
+    from alerting.ledger.rows import Actor
     from alerting.ledger.scrutiny import Scrutiny
     from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
@@ -146,6 +147,32 @@ class Archive:
             except LedgerUnavailable:
                 raise error from None
             return SqliteLedger.open(path, write=False, clock=self.clock)
+
+    def moved(
+        self, whole: Callable[[Callable[[], Scrutiny]], list[str]], *, actor: Actor
+    ) -> Mapping[str, int]:
+        """Copy the file of this state directory to the shared ledger; return the rows of each table.
+
+        Raises:
+            LedgerBusy: somebody is sending from the file.
+            LedgerUnavailable: something is there already, or the copy is not whole.
+        """
+        from alerting.ledger.postgres.copying import copy_ledger
+
+        assert self.shared is not None
+        with self.lock():
+            return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
+
+    def brought_up(self, *, force: bool) -> str:
+        """Bring the tables of the shared ledger up to date; return what they are now, in words."""
+        from alerting.ledger.postgres.ledger import PostgresLedger
+
+        assert self.shared is not None
+        ledger = PostgresLedger.open(self.shared, clock=self.clock, force=force)
+        try:
+            return ledger.described()
+        finally:
+            ledger.close()
 
     def copy(self) -> Scrutiny:
         """Open the record as an auditor does: read-only, one snapshot."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 #: Options that mean the same anywhere on the line, and whether they take a word.
 _ANYWHERE: Final = {
     "--sandbox": False,
+    "--local": False,
     **dict.fromkeys(("--config", "--state", "--without", "--token-file"), True),
 }
 

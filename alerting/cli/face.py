@@ -27,6 +27,7 @@ class Face:
     config: Path
     state: Path | None
     sandbox: bool
+    local: bool = False  #: whether to go without the shared ledger, with a record of this host's own
     without: tuple[str, ...] = ()  #: channels this command does without
     _app: App | None = field(default=None)
     _view: App | None = field(default=None)
@@ -95,6 +96,7 @@ class Face:
             place=place,
             credentials=credentials or self.sandbox,
             live=live,
+            local=self.local,
             without=self.without,
             readers=self.readers,
         )

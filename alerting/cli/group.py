@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "cancel": Entry("status", "Stop what has not left yet."),
     "resume": Entry("status", "Go on with what was interrupted."),
     "serve": Entry("serve", "Take in receipts and replies; send for the other commands."),
+    "ledger": Entry("ledger", "Move the record to PostgreSQL; keep its tables up to date."),
     "worker": Entry("worker", "Send what any host has opened in a shared ledger."),
     "ack": Entry("ack", "Answer a notice to the people on call."),
     "receipts": Entry("receipts", "Read bounces from mail; list who replied STOP."),
@@ -99,6 +100,9 @@ def _setup(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Talk to stand-ins on this machine; nothing leaves it.")
     ] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Keep the record on this host, while the shared ledger is away.")
+    ] = False,
     without: Annotated[
         str, typer.Option(help="Channels to do without, comma between: a lost token stops only its own.")
     ] = "",
@@ -121,7 +125,7 @@ def _setup(
     names = tuple(word for part in without.split(",") if (word := part.strip()))
     if token_file is not None:
         take_token(token_file)
-    ctx.obj = Face(config=config, state=state, sandbox=sandbox, without=names)
+    ctx.obj = Face(config=config, state=state, sandbox=sandbox, local=local, without=names)
 
 
 def build() -> Any:

@@ -9,12 +9,23 @@ import typer
 from alerting.cli import complete
 from alerting.cli.confirm import BreakGlass, OneMore
 from alerting.cli.decision import Confirmed, Reported, clock_of
-from alerting.cli.face import Face, say
+from alerting.cli.face import Face, note, say
 from alerting.cli.group import single
-from alerting.errors import Problem, UsageProblem
+from alerting.errors import LedgerLost, Problem, UsageProblem
 
 #: A preview older than this is shown again before it is sent: its time would be wrong.
 _STALE_S: Final = 120
+
+#: What a person must know before an alert leaves beside the shared ledger.
+_LOCAL: Final = (
+    "LOCAL: this alert is kept on this host alone, in {where}. No other host knows of it: if one of them"
+    " sends it too, SOME PEOPLE GET IT TWICE. Look at it with `alert --local status`."
+)
+_WAY_OUT: Final = Problem(
+    where="",
+    what="to send it all the same, from this host alone: repeat the command with --local",
+    fix="some people may get it twice if another host sends it too",
+)
 
 Template = Annotated[
     str, typer.Argument(help="Template, for example `gas-leak`.", autocompletion=complete.templates)
@@ -94,17 +105,22 @@ def send(
     request = _request(
         template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes, clock=clock
     )
-    code = dispatch(
-        face,
-        request,
-        confirm=confirm,
-        wait=wait,
-        run_key=run_key,
-        break_glass=break_glass,
-        one_more=one_more,
-        json=json,
-        title="send",
-    )
+    if face.local:
+        note(_LOCAL.format(where=face.app.where))
+    try:
+        code = dispatch(
+            face,
+            request,
+            confirm=confirm,
+            wait=wait,
+            run_key=run_key,
+            break_glass=break_glass,
+            one_more=one_more,
+            json=json,
+            title="send",
+        )
+    except LedgerLost as lost:
+        raise LedgerLost(*lost.problems, _WAY_OUT) from None
     raise typer.Exit(code)
 
 

@@ -7,6 +7,7 @@ import pytest
 from campus import phone, slow, until
 from shared_campus import SharedCampus
 
+from alerting.ledger.lock import RunnerLock
 from alerting.model.delivery import State
 
 
@@ -104,3 +105,39 @@ def test_an_address_that_is_missing_or_wrong_is_told_before_anything_is_sent(hos
         r"channels.yaml:\d+: ledger: the variable ALERT_LEDGER is empty",
         host.send(env={"ALERT_LEDGER": ""}, code=2).stderr,
     )
+
+
+def test_when_the_server_is_away_one_host_may_send_alone(hosts, box):
+    host = hosts()
+    away = {"ALERT_LEDGER": "postgresql://alert@127.0.0.1:1/alerts"}
+    refused = host.send(env=away, code=75)
+    assert "repeat the command with --local" in refused.stderr
+    local = host.home / "state" / "local-sandbox"
+    local.mkdir(parents=True, mode=0o700)
+    (local / "sandbox.json").write_text(json.dumps(box.record))
+    sent = host.send("--local", "--json", "--channels", "sms-main", env=away, code=0)
+    assert "SOME PEOPLE GET IT TWICE" in sent.stderr
+    alert_id = json.loads(sent.stdout)["alert"]
+    assert box.counts()["texts"] == 3
+    assert json.loads(host("--local", "status", alert_id, "--json", env=away, code=0).stdout)["settled"]
+    assert (local / "ledger.db").exists()
+    until(lambda: not (RunnerLock(local).held_by()), 10, "the local sender does not end")
+
+
+def test_a_record_moves_to_postgresql_and_its_alerts_are_still_there(hosts, box):
+    host = hosts()
+    path = host.home / "channels.yaml"
+    shared = path.read_text()
+    path.write_text(json.dumps({k: v for k, v in json.loads(shared).items() if k != "ledger"}))
+    alert_id = json.loads(host.send("--json", "--channels", "sms-main", code=0).stdout)["alert"]
+    host.sender_gone()
+    assert (host.state / "ledger.db").exists()
+    refused = host("ledger", "copy", code=2)
+    assert "write ledger: {env: ALERT_LEDGER} first" in refused.stderr
+    path.write_text(shared)
+    moved = json.loads(host("ledger", "copy", "--json", code=0).stdout)
+    assert (moved["rows"]["alert"], moved["rows"]["delivery"]) == (1, 3)
+    assert json.loads(host("status", alert_id, "--json", code=0).stdout)["settled"]
+    assert json.loads(host("audit", "verify", "--json", code=0).stdout)["broken"] == []
+    assert "holds a record of" in host("ledger", "copy", code=75).stderr
+    assert "schema" in host("ledger", "upgrade", code=0).stdout

@@ -55,11 +55,18 @@ class PostgresLedger(Receiving, Drilling):
 
     @classmethod
     def open(
-        cls, place: Place, *, write: bool = True, clock: Clock, patience: timedelta = _PATIENCE
+        cls,
+        place: Place,
+        *,
+        write: bool = True,
+        clock: Clock,
+        patience: timedelta = _PATIENCE,
+        force: bool = False,
     ) -> PostgresLedger:
         """Connect to the ledger at ``place``; for writing, make its tables or bring them up to date first.
 
-        ``patience`` is how long to wait for the server to answer.
+        ``patience`` is how long to wait for the server to answer. With ``force`` the tables are brought up
+        to date even while an alert is being sent.
 
         Raises:
             LedgerUnavailable: unreachable, too old, read-only, without rights or connections left, of a
@@ -70,7 +77,7 @@ class PostgresLedger(Receiving, Drilling):
         named = statements.load("postgres")
         connection = Connection.connect(place, named, write=write, patience=patience)
         try:
-            bring_up(connection, place.schema, write=write)
+            bring_up(connection, place.schema, write=write, force=force)
         except BaseException:
             connection.close()
             raise

@@ -47,8 +47,10 @@ def version(connection: Connection) -> tuple[int, int]:
     return int(told["schema"]), int(told["least"])
 
 
-def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
+def bring_up(connection: Connection, schema: str, *, write: bool, force: bool = False) -> None:
     """Make the tables, or bring them up to date; a reader only looks whether it may read.
+
+    While somebody is sending, tables are changed only with ``force``: whoever sends would wait for it.
 
     Raises:
         LedgerUnavailable: there is no ledger, it is too new or too old, or the rights are missing.
@@ -58,6 +60,8 @@ def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
     if found >= latest():
         return
     if write:
+        if found and not force:
+            _refuse_busy(connection, found)
         _apply(connection, schema)
     elif not found:
         raise NoLedgerYet(
@@ -75,6 +79,25 @@ def bring_up(connection: Connection, schema: str, *, write: bool) -> None:
                 fix="run `alert resume` once: it brings the ledger up to date",
             )
         )
+
+
+def _refuse_busy(connection: Connection, found: int) -> None:
+    ((busy,),) = connection.do(
+        "SELECT EXISTS (SELECT FROM batch WHERE state = 'leased' AND lease_until >= %s)", (_now(connection),)
+    )
+    if busy:
+        raise LedgerUnavailable(
+            Problem(
+                where=connection.where,
+                what=f"is of version {found}, we need {latest()}, and an alert is being sent",
+                fix="wait for its end, or run `alert ledger upgrade --force`",
+            )
+        )
+
+
+def _now(connection: Connection) -> int:
+    ((now,),) = connection.do("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+    return int(now)
 
 
 def _refuse_newer(where: str, found: int, least: int) -> None:

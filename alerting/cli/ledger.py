@@ -1,0 +1,96 @@
+"""``alert ledger``: move the record to PostgreSQL, and bring its tables up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alerting.cli.face import Face, emit, note, say
+from alerting.cli.family import Json, family
+from alerting.cli.words import plural
+from alerting.errors import Problem, UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from alerting.app import App
+    from alerting.ledger.scrutiny import Scrutiny
+
+
+def copy(ctx: typer.Context, json: Json = False) -> None:
+    """Copy this host's ledger file to the PostgreSQL of channels.yaml, whole, and prove the copy."""
+    from alerting.audit.signer import stand_in_key
+    from alerting.audit.verify import verify_opened
+
+    face: Face = ctx.obj
+    app = face.view
+    _refuse_own(app)
+    source = app.ledger_path
+    if not source.exists():
+        what = "there is no ledger file here to copy"
+        raise UsageProblem(Problem(where=str(source), what=what, fix="name its folder with --state"))
+    key = stand_in_key(app.state, make=False)
+
+    def whole(opened: Callable[[], Scrutiny]) -> list[str]:
+        return verify_opened(opened, key=key).broken
+
+    _refuse_broken(source, key)
+    counts = app.moved(whole, actor=face.actor)
+    if json:
+        emit("ledger.copy", to=app.where, rows=counts)
+        return
+    told = f"{plural(counts['alert'], 'alert')} with {plural(counts['delivery'], 'message')}"
+    say(f"Copied {told} to {app.where}.")
+    say("The copy was proved: every act, state and count is as in the file.")
+    note(f"The file stays where it is: {source}. Nothing is written to it any more while `ledger:` is set.")
+
+
+def upgrade(
+    ctx: typer.Context,
+    force: Annotated[bool, typer.Option("--force", help="Even while an alert is being sent.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring the tables on PostgreSQL up to date, as their owner; the first alert does it by itself."""
+    app = ctx.obj.view
+    _refuse_own(app)
+    told = app.brought_up(force=force)
+    if json:
+        emit("ledger.upgrade", ledger=app.where, is_now=told)
+    else:
+        say(f"{app.where}: {told}")
+
+
+def _refuse_own(app: App) -> None:
+    if app.shared is None:
+        raise UsageProblem(
+            Problem(
+                where="channels.yaml",
+                what="the ledger is a file of this host",
+                fix="write ledger: {env: ALERT_LEDGER} first",
+            )
+        )
+
+
+def _refuse_broken(source: Path, key: bytes | None) -> None:
+    """Refuse a file that is not whole: a copy would carry on what is wrong with it."""
+    from alerting.audit.verify import verify_file
+    from alerting.errors import LedgerDamaged
+
+    broken = verify_file(source, key=key).broken
+    if broken:
+        fix = "`alert audit verify` names all of it; restore a backup first"
+        raise LedgerDamaged(Problem(where=str(source), what=f"is not whole: {broken[0]}", fix=fix))
+
+
+def _first(ctx: typer.Context) -> None:
+    say(ctx.get_help())
+
+
+def commands(name: str) -> typer.Typer:
+    """Return the commands of this room."""
+    members: dict[str, Any] = {"copy": copy, "upgrade": upgrade}
+    return family(
+        name, "Move the record to PostgreSQL, and keep its tables up to date.", members, first=_first
+    )
