@@ -202,8 +202,13 @@ def test_who_replied_stop_is_left_out_next_time_and_said_aloud(campus):
         assert "1 person replied STOP to sms-main" in done.stdout
         assert "WILL NOT BE REACHED" in done.stdout
         assert f"/{PEOPLE - 1}" in done.stdout
-    listed = campus.run("receipts", "stopped").stdout
+        listed = campus.run("receipts", "stopped").stdout
+        start = signed_call(campus, "/twilio/inbound", {**inbound, "MessageSid": "SMin3", "Body": "START"})
+        asyncio.run(flood(campus, [("start", start)], count="200"))
+        shown = campus.run("preview", "gas-leak", "-v", "place=Baker Hall").stdout
     assert "***0100" in listed
+    assert "replied STOP" not in shown, "START brings a person back"
+    assert f"{PEOPLE} people" in shown
     assert person not in listed
     ledger = campus.ledger()
     assert [reply.text for reply in ledger.replies()] == ["I am safe"]
