@@ -132,7 +132,7 @@ def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
     record = ledger.alert(batch.alert_id)
     if record is None:  # a batch without its alert cannot be: both were written in one transaction
         raise AssertionError(f"batch {batch.id} belongs to no alert")
-    follows = turn.threads and record.alert.references
+    follows = turn.threads and record.alert.number > 1
     threads = ledger.threads(batch.id) if follows else {}
     answer.leased = Leased(batch=batch, record=record, threads=threads)
     if turn.joins and isinstance(ledger, Sharing):
