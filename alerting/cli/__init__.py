@@ -30,11 +30,18 @@ def main() -> None:
     except SystemExit as left:
         # click turns a pipe that was closed early into code 1; a reader may have had enough.
         if not isinstance(left.__context__, BrokenPipeError):
+            _leave_lightly()
             raise
         code = _unheard()
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
         code = _told(error)
+    _leave_lightly()
     sys.exit(int(code or 0))
+
+
+def _leave_lightly() -> None:
+    """Let the interpreter end without looking through all that was imported: a fifth of a command's time."""
+    gc.freeze()
 
 
 def _run(argv: list[str]) -> Any:
