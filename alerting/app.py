@@ -162,7 +162,7 @@ class App(Archive):
                 link=campus.link,
                 channels={wired.name: wired for wired in self._wire()},
                 templates=TemplateStore(config.templates),
-                audiences={name: partial(self._roster, name) for name in config.audiences},
+                audiences={name: partial(self.roster, name) for name in config.audiences},
                 default_channels=config.defaults.channels,
                 default_audience=config.defaults.audience,
             )
@@ -213,7 +213,12 @@ class App(Archive):
             self._place = self._place_of(self.state)
         return self._place
 
-    def _roster(self, name: str) -> Roster:
+    def roster(self, name: str) -> Roster:
+        """Return an audience of the configuration, checked and compiled.
+
+        Raises:
+            AudienceProblem: its list cannot be read.
+        """
         from alerting.audience.csvfile import CsvAudience
         from alerting.audience.roster import roster_of
 

@@ -20,7 +20,7 @@ from alerting.clock import instant, micros
 from alerting.duty import Duty, duty_of
 from alerting.engine.control import ask
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy
-from alerting.ledger.base import LedgerReader, LedgerWriter
+from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.model.audience import AddressKind
 from alerting.oncall import concerns
 from alerting.oncall.book import Book, Notice
@@ -40,12 +40,16 @@ _PERSONAL: Final = (AddressKind.PHONE, AddressKind.EMAIL)
 
 @dataclass(slots=True, kw_only=True)
 class Callout:
-    """Looks, and opens what is due. ``further`` yields what else is of concern, besides what the log says."""
+    """Looks, and opens what is due. ``further`` returns what else is of concern, besides what the log says.
+
+    ``ends`` returns the topics of standing notices that are over.
+    """
 
     app: App
     writer: LedgerWriter
     signals: Signals
     further: Callable[[Looking], Sequence[Concern]] = field(default=lambda _: ())
+    ends: Callable[[Book], Sequence[str]] = field(default=lambda _: ())
     book: Book = field(default_factory=Book)
 
     async def look(self) -> list[Told]:
@@ -63,9 +67,10 @@ class Callout:
         opened = [await self._first(desk, concern, _groups(duty, concern, now), now) for concern in found]
         for notice, concern in again:
             opened.append(await self._next(desk, notice, concern, _groups(duty, concern, now), now))
-        for channel in list(self.signals.mended):
-            await self.over(f"channel:{channel}", now)
-            self.signals.mended.discard(channel)
+        mended = [f"channel:{channel}" for channel in self.signals.mended]
+        self.signals.mended.clear()
+        for topic in dict.fromkeys([*mended, *self.ends(self.book)]):
+            await self._over(topic, now)
         concerns.forget(self.book, now)
         return [told for told in opened if told]
 
@@ -121,12 +126,15 @@ class Callout:
             self.app.log.warning("notice.opened", notice=told.id, kind=kind, people=told.people, about=about)
         return told
 
-    async def over(self, topic: str, now: datetime) -> bool:
-        """Put on record that what a topic's notice told is over; False where none stands."""
-        if self.book.standing(topic) is None:
-            return False
-        await self.writer.do(lambda ledger: ledger.record_act(OVER, topic, {}, actor=ACTOR, at=micros(now)))
-        return True
+    async def _over(self, topic: str, now: datetime) -> None:
+        """Put on record that what a topic's notice told is over, where one stands."""
+        if self.book.standing(topic) is not None:
+            over = partial(_record_over, topic=topic, at=micros(now))
+            await self.writer.do(over)
+
+
+def _record_over(ledger: Ledger, *, topic: str, at: int) -> None:
+    ledger.record_act(OVER, topic, {}, actor=ACTOR, at=at)
 
 
 def desk_of(app: App) -> Desk:

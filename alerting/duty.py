@@ -79,7 +79,7 @@ def duty_of(
     rota = load_roster(told.roster, zone=config.campus.time_zone)
     if not told.calendar:
         return Duty(rota=rota, source=told.roster.name)
-    zone, address = ZoneInfo(config.campus.time_zone), _address(told.calendar, environ)
+    zone, address = ZoneInfo(config.campus.time_zone), address_of(told.calendar, environ, "on_call.calendar")
     copies = Copies(directory=state, address=address, good=lambda text: read(text, zone))
     copy = copies.read(now, ask=ask)
     calendar = read(copy.text, zone) if copy.text else Calendar(events=())
@@ -88,13 +88,18 @@ def duty_of(
     return Duty(rota=rota, source=shown(address), copy=copy)
 
 
-def _address(told: str, environ: Mapping[str, str]) -> str:
+def address_of(told: str, environ: Mapping[str, str], key: str) -> str:
+    """Return an address of the configuration, looked up where it only names a variable.
+
+    Raises:
+        ConfigProblem: the variable is not set.
+    """
     if not told.startswith("$"):
         return told
     if address := environ.get(told[1:], "").strip():
         return address
     what = f"the variable {told[1:]} is not set"
-    raise ConfigProblem(Problem(where="on_call.calendar", what=what, fix="set it to the calendar's address"))
+    raise ConfigProblem(Problem(where=key, what=what, fix="set it to the address"))
 
 
 def _age(copy: Copy, at: datetime) -> str:

@@ -43,6 +43,8 @@ EVENTS: Final = {
     "notice.opened": "people on call are told about this system itself; the kind, and to how many",
     "notice.unheard": "there is nobody the roster could tell",
     "notice.failed": "notices could not be looked after; it is tried again",
+    "ready.answered": "whether somebody could send turned to yes or to no; the reasons",
+    "signal.failed": "the dead man's signal could not be given",
     "ledger.failed": "the ledger cannot be written",
 }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -16,12 +15,10 @@ from alerting.cli.words import columns, plural, span
 from alerting.errors import Exit
 
 if TYPE_CHECKING:
-    from alerting.channels.base import Channel, Check
+    from alerting.channels.base import Channel
     from alerting.channels.settings import ChannelSettings
+    from alerting.probing import Probed
 
-#: A provider that says nothing for this long counts as not reachable.
-_WITHIN_S: Final = 20.0
-_LEAVE_S: Final = 2.0
 _HEAD: Final = ("name", "kind", "mode", "takes", "rate", "in flight", "deadline", "receipts", "fallback")
 
 
@@ -84,20 +81,6 @@ def _as_json(settings: ChannelSettings, channel: Channel) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What a channel's probe found. ``found`` is empty for a kind that cannot be probed."""
-
-    name: str
-    kind: str
-    found: Sequence[Check]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is known against it."""
-        return all(finding.ok for finding in self.found)
-
-
 def check(
     ctx: typer.Context,
     name: Annotated[
@@ -109,11 +92,15 @@ def check(
     """Try credentials and reachability of each channel, all at once. Nothing is posted."""
     import asyncio
 
+    from alerting.probing import WITHIN_S, keep, probe
+
     face: Face = ctx.obj
     app = face.app
     chosen = [app.config.channel(word) for word in dict.fromkeys(name or [])] or list(app.config.channels)
     lanes = {settings.name: (settings.kind, app.channel(settings.name)) for settings in chosen}
-    checked = asyncio.run(_probed(lanes, within_s=_WITHIN_S))
+    checked = asyncio.run(probe(lanes, at=app.clock.now(), within_s=WITHIN_S))
+    if app.state.is_dir():
+        keep(app.state, checked)
     failed = [one for one in checked if not one.ok]
     if json:
         emit("channels_check", ok=not failed, channels=[_checked_json(one) for one in checked])
@@ -125,33 +112,7 @@ def check(
         raise typer.Exit(Exit.NOTHING_SENT if len(failed) == len(checked) else Exit.PARTIAL)
 
 
-async def _probed(channels: Mapping[str, tuple[str, Channel]], *, within_s: float) -> list[Checked]:
-    """Probe every channel at once; the slowest decides how long it takes, within a bound."""
-    import asyncio
-
-    tasks = [_one(name, kind, channel, within_s) for name, (kind, channel) in channels.items()]
-    return list(await asyncio.gather(*tasks))
-
-
-async def _one(name: str, kind: str, channel: Channel, within_s: float) -> Checked:
-    import asyncio
-
-    from alerting.channels.base import Check, Probe
-
-    found: Sequence[Check] = ()
-    try:
-        if isinstance(channel, Probe):
-            async with asyncio.timeout(within_s):
-                found = await channel.check()
-    except TimeoutError:
-        why, fix = f"no answer within {within_s:g} s", "check the network, or the provider's status"
-        found = [Check(what="connect", ok=False, detail=why, fix=fix)]
-    finally:
-        await asyncio.wait([asyncio.ensure_future(channel.aclose())], timeout=_LEAVE_S)
-    return Checked(name=name, kind=kind, found=found)
-
-
-def _lines(checked: Sequence[Checked]) -> list[str]:
+def _lines(checked: Sequence[Probed]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for one in checked:
         if not one.found:
@@ -163,7 +124,7 @@ def _lines(checked: Sequence[Checked]) -> list[str]:
     return columns(rows)
 
 
-def _checked_json(one: Checked) -> dict[str, Any]:
+def _checked_json(one: Probed) -> dict[str, Any]:
     return {
         "name": one.name,
         "kind": one.kind,

@@ -86,6 +86,8 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
         ("python", lambda: health_machine.libraries(quick=quick)),
         ("certificates", health_machine.certificates),
     ]
+    if not quick:
+        looks.append(("ready", lambda: health_config.ready(face)))
     for what, look in looks:
         yield from _safe(what, look)
 

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "serve": Entry("serve", "Take in receipts and replies; send for the other commands."),
     "ledger": Entry("ledger", "Move the record to PostgreSQL; keep its tables up to date."),
     "worker": Entry("worker", "Send what any host has opened in a shared ledger."),
+    "ready": Entry("readiness", "Can somebody send right now?"),
     "ack": Entry("ack", "Answer a notice to the people on call."),
     "receipts": Entry("receipts", "Read bounces from mail; list who replied STOP."),
     "export": Entry("export", "Write the whole record of an alert."),

@@ -125,3 +125,15 @@ def on_call(config: Config, state: Path, now: datetime) -> Iterator[Finding]:
     for trouble in duty.troubles(now):
         detail = f"{trouble.where}: {trouble.what}"
         yield Finding(what="on call", level=Level.WARN, detail=detail, fix=trouble.fix)
+
+
+def ready(face: Face) -> Iterator[Finding]:
+    """Look whether somebody could send right now, in one line; `alert ready` has the others."""
+    from alerting.cli.readiness import answer_of
+
+    answer = answer_of(face.view)
+    if answer.ready:
+        yield Finding(what="ready", detail="somebody can send right now")
+        return
+    detail = f"no, for {plural(len(answer.reasons), 'reason')}; the first: {answer.reasons[0].detail}"
+    yield Finding(what="ready", level=Level.WARN, detail=detail, fix="alert ready names them all")

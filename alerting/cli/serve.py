@@ -79,15 +79,14 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
 
     @asynccontextmanager
     async def beside(writer: GroupWriter) -> AsyncIterator[None]:
-        from alerting.callout import Callout, calling_out
         from alerting.retaining import retaining
         from alerting.scheduler import scheduling
 
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(scheduling(app, writer))
-            callout = Callout(app=app, writer=writer, signals=signals)
-            await stack.enter_async_context(calling_out(callout))
             await stack.enter_async_context(retaining(app, writer))
+            if app.config.on_call:
+                await _on_watch(app, writer, signals, stack)
             served = _served(app, writer)
             if app.config.monitor:
                 await stack.enter_async_context(_monitored(app, writer, runner, served))
@@ -111,6 +110,18 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
             time.sleep(_LOOK_S)
         else:
             return
+
+
+async def _on_watch(app: App, writer: GroupWriter, signals: Signals, stack: AsyncExitStack) -> None:
+    """Keep watch, and tell the people on call what is seen."""
+    from alerting.callout import Callout, calling_out
+    from alerting.cli.readiness import answer_of
+    from alerting.watchman import Watchman, watching
+
+    watchman = Watchman(app=app, signals=signals, assess=lambda: answer_of(app))
+    callout = Callout(app=app, writer=writer, signals=signals, further=watchman.concerns, ends=watchman.ends)
+    await stack.enter_async_context(calling_out(callout))
+    await stack.enter_async_context(watching(watchman))
 
 
 def _monitored(

@@ -151,15 +151,21 @@ def _on_call(file: File, folder: Path) -> OnCall | None:
     told = file.on_call
     if told is None:
         return None
-    calendar = told.calendar
-    if calendar and not calendar.startswith("$") and ":" not in calendar.partition("/")[0]:
-        calendar = str(folder / calendar)
     return OnCall(
         roster=folder / told.roster,
-        calendar=calendar,
+        calendar=_place_of(told.calendar, folder),
         channels=tuple(told.channels or ()),
         escalate_after=timedelta(minutes=told.escalate_after_minutes),
+        probe_every=timedelta(minutes=told.probe_every_minutes),
+        signal=_place_of(told.signal, folder),
     )
+
+
+def _place_of(address: str, folder: Path) -> str:
+    """Return an address as it is, a file's path as one in the configuration's folder."""
+    if not address or address.startswith("$") or ":" in address.partition("/")[0]:
+        return address
+    return str(folder / address)
 
 
 def _reach(file: File) -> Reach | None:

@@ -90,7 +90,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCall:
-    """Who looks after this system. ``calendar`` is an address, ``$NAME`` for one in the environment.
+    """Who looks after this system. ``calendar`` and ``signal`` are addresses, ``$NAME`` in the environment.
 
     ``channels`` is empty for the first channel that texts and the first that mails.
     """
@@ -99,6 +99,8 @@ class OnCall:
     calendar: str = ""
     channels: tuple[str, ...] = ()
     escalate_after: timedelta = timedelta(minutes=5)
+    probe_every: timedelta = timedelta(minutes=10)
+    signal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

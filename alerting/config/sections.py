@@ -198,6 +198,14 @@ class OnCallSection(_Section):
     escalate_after_minutes: float = Field(
         default=5, ge=0.05, le=24 * 60, description="Without an `alert ack` for this long, the next are told."
     )
+    probe_every_minutes: float = Field(
+        default=10, ge=0.05, le=15, description="How often `alert serve` asks every provider."
+    )
+    signal: Annotated[str, PlainValidator(_calendar), WithJsonSchema(_CALENDAR)] = Field(
+        default="",
+        description="A dead man's signal, given every minute while `alert ready` says yes: an address that is"
+        " fetched, {env: NAME} for one in the environment, or a file that is touched.",
+    )
 
 
 def _public(url: str) -> str:

@@ -17,6 +17,7 @@ PAGES = (
     "docs/operations.md",
     "docs/an-incident.md",
     "docs/who-may-send.md",
+    "docs/on-call.md",
 )
 #: Pages of the repository that others link to.
 LINKED = (*PAGES, "docs/decisions.md", "docs/reference.md", "CONTRIBUTING.md")

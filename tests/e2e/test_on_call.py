@@ -31,6 +31,27 @@ def on_call(campus):
     campus.serve.wait(20)
 
 
+def ready(campus, *args, code):
+    return json.loads(campus("ready", "--json", *args, code=code).stdout)
+
+
+def test_whether_somebody_could_send_is_asked_kept_and_answered_with_a_code(campus):
+    (campus.home / "roster.yaml").write_text(ROSTER)
+    before = ready(campus, code=4)
+    assert not before["ready"]
+    assert ready(campus, "--probe", code=0)["ready"]
+    assert ready(campus, code=0)["ready"]
+    campus.box.credentials(provider="twilio", dead="*")
+    reasons = [one["detail"] for one in ready(campus, "--probe", code=3)["looks"] if one["level"] == "no"]
+    assert [reason.partition(":")[0] for reason in reasons] == ["sms-main"]
+    said = campus("ready", code=3).stdout.splitlines()
+    assert said[0].startswith("NO: 1 reason")
+    assert "renew the token or password" in said[1]
+    campus.box.credentials(provider="twilio", alive=True)
+    campus("channels", "check", code=0)
+    assert ready(campus, code=0)["ready"]
+
+
 def mails(campus):
     return [one for one in campus.box.state("mails") if "on-call" in json.dumps(one)]
 
