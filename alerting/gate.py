@@ -102,7 +102,8 @@ def _needs(told: Mapping[str, Any]) -> Sequence[str]:
     verb = str(told.get("verb", ""))
     if verb == "acts":
         return [str(action) for action, *_ in told["acts"]]
-    return ["approved" if verb == "open" and told.get("approval") else verb]
+    approving = verb in ("open", "drill.start") and told.get("approval")
+    return ["approved" if approving else verb]
 
 
 def _require(operators: Operators, people: Sequence[Person], peer: Peer, need: str) -> None:

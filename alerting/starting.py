@@ -14,7 +14,9 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from alerting.authority.practice import admit_drill, grounds_of, note_approval
 from alerting.config.drills import load_drills
+from alerting.config.operators import load_operators
 from alerting.drills.due import by_hand
 from alerting.drills.exercise import BY_HAND, Taken
 from alerting.drills.force import in_force
@@ -46,6 +48,8 @@ class Start:
     actor: Actor
     clock: Mapping[str, str] = field(default_factory=dict)
     asked: bool = False
+    approval: str = ""  #: the request of another person that is carried out with it
+    by: tuple[str, ...] = ()  #: the people it comes from, as the gate knows them
 
 
 # -- a command ------------------------------------------------------------------------------------
@@ -62,7 +66,7 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
     """
 
     def here(writer: GroupWriter, told: Mapping[str, Any]) -> dict[str, Any]:
-        allowed = replace(order, actor=actor_of(told))
+        allowed = replace(order, actor=actor_of(told), by=tuple(told["by"]))
         return asdict(writer.submit(_opening(app, programme, drill, plan, allowed)).result())
 
     request = {
@@ -72,6 +76,7 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
         "digest": order.digest,
         "clock": dict(order.clock),
         "asked": order.asked,
+        "approval": order.approval,
         "holds": _held(app),
     }
     done = carry_out(app, request, here, actor=order.actor)
@@ -158,6 +163,8 @@ async def _start(
         actor=actor,
         clock=dict(told["clock"]),
         asked=bool(told["asked"]),
+        approval=str(told.get("approval", "")),
+        by=tuple(told["by"]),
     )
     if plan.digest != order.digest:
         raise NotAllowed(
@@ -207,15 +214,22 @@ def _opening(
         detail=BY_HAND,
     )
 
+    why = grounds_of(plan, load_operators(app.config), rehearsal=drill.rehearsal)
+
     def told_in_words(ledger: Ledger) -> Opened:
+        at = app.clock.now()
+        approved = admit_drill(ledger, drill.name, plan, why=why, approval=order.approval, by=order.by, at=at)
         try:
-            return change(ledger)
+            opened = change(ledger)
         except Taken:
             raise NotAllowed(
                 Problem(
                     where=drill.name, what="was started moments ago", fix="`alert drill history` shows it"
                 )
             ) from None
+        if approved:
+            note_approval(ledger, approved, opened.alert_id, actor=order.actor, at=at)
+        return opened
 
     return told_in_words
 

@@ -66,6 +66,8 @@ def _approve(face: Face, asked: Asked, given: str, *, one_more: bool, wait: bool
     admitted = admit(face.app.config, {"verb": "approved", "token": face.token})
     refuse_decided(asked, face.app.clock.now())
     refuse_own(asked, admitted["by"])
+    if "drill" in asked.request:
+        return _practise(face, asked, given, wait=wait, json=json)
     request = request_of(asked.request)
     plan = face.app.plan(request, as_of=asked.as_of)
     if plan.digest != asked.digest:
@@ -86,6 +88,28 @@ def _approve(face: Face, asked: Asked, given: str, *, one_more: bool, wait: bool
         one_more=one_more or again(face, plan),
     )
     return carry_out(face, order, plan, wait=wait, json=json, title="approve")
+
+
+def _practise(face: Face, asked: Asked, given: str, *, wait: bool, json: bool) -> int:
+    """Show a drill somebody asks for, have its word typed, and run it."""
+    from alerting.cli.drill import confirm_drill, programme_of
+    from alerting.cli.drill_app import drill_app
+    from alerting.cli.drill_run import Going, go
+    from alerting.scheduler import planned
+
+    programme = programme_of(face)
+    drill = programme.drill(str(asked.request["drill"]))
+    app = drill_app(face, drill)
+    plan = planned(app, programme, drill, as_of=asked.as_of)
+    if plan.digest != asked.digest:
+        _void(face, asked)
+    if not json:
+        for line in head(face, asked):
+            say(line)
+    confirm_drill(drill, plan, given, json=json)
+    face.app.let_go()
+    going = Going(face=face, app=app, programme=programme, drill=drill, approval=asked.id)
+    return go(going, plan, asked=not given, wait=wait, json=json)
 
 
 def _void(face: Face, asked: Asked) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.authority.approvals import Asked
     from alerting.broadcast.plan import Plan
+    from alerting.drills.drill import Drill
     from alerting.service.order import Order
 
 _LOOK_S: Final = 0.3
@@ -58,6 +59,38 @@ def ask(face: Face, order: Order, plan: Plan, *, wait: bool, json: bool, title: 
     if not json:
         say(f"{asked.decided_by} approved it: {asked.alert} is safe on disk, leaving now.")
     return follow(face.app, asked.alert, json=json, title=title)
+
+
+def ask_for_drill(face: Face, drill: Drill, plan: Plan, why: tuple[str, ...], *, json: bool) -> int:
+    """Ask for the approval of a drill that is run by hand; return the exit code.
+
+    Raises:
+        AlertingError: it was refused; nothing is on record.
+    """
+    from uuid import uuid4
+
+    from alerting.cli.acting import act
+
+    told = {
+        "request": {"template": drill.template, "drill": drill.name},
+        "as_of": plan.as_of.isoformat(),
+        "digest": plan.digest,
+        "run_key": uuid4().hex,
+        "title": f"Drill: {drill.title}",
+        "place": drill.name,
+        "why": list(why),
+    }
+    face.view.let_go()
+    done = act(face, "ask", told)
+    name, until = str(done["approval"]), datetime.fromisoformat(done["expires_at"])
+    if json:
+        emit("asked", approval=name, expires_at=until.isoformat(), why=list(why))
+    else:
+        clock = local_time(face.view, until)
+        say(f"NOTHING IS SENT YET. Asked a second person, until {clock}: alert approve {name}")
+        for words in why:
+            say(f"  because {words}")
+    return Exit.ASKED
 
 
 def _told(order: Order, plan: Plan) -> dict[str, Any]:

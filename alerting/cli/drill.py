@@ -216,6 +216,17 @@ def _confirmed(app: App, programme: Programme, drill: Drill, given: str, *, json
         note("The preview was older than two minutes, so its time changed. Look again.")
 
 
+def confirm_drill(drill: Drill, plan: Plan, given: str, *, json: bool) -> None:
+    """Show a drill that was planned, and have its word typed.
+
+    Raises:
+        NotConfirmed: it was not; nothing was opened.
+    """
+    if not json:
+        _show(drill, plan)
+    _confirm(drill, plan, given)
+
+
 def _confirm(drill: Drill, plan: Plan, given: str) -> None:
     """Have the drill's word typed; it is another than any real alert asks for.
 

@@ -26,6 +26,7 @@ class Going:
     app: App
     programme: Programme
     drill: Drill
+    approval: str = ""  #: the request of another person that is approved with it
 
 
 def go(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> int:
@@ -47,9 +48,16 @@ def go(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> int:
 
 
 def _gone(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> int:
+    from alerting.authority.practice import grounds_of
+    from alerting.config.operators import load_operators
     from alerting.starting import Start, start
 
     app, drill = going.app, going.drill
+    why = grounds_of(plan, load_operators(app.config), rehearsal=drill.rehearsal)
+    if why and not going.approval:
+        from alerting.cli.asking import ask_for_drill
+
+        return ask_for_drill(going.face, drill, plan, why, json=json)
     order = Start(
         drill=drill.name,
         as_of=plan.as_of,
@@ -57,6 +65,7 @@ def _gone(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> i
         actor=going.face.actor,
         clock=plan.clock,
         asked=asked,
+        approval=going.approval,
     )
     opened = start(app, going.programme, drill, plan, order)
     if not json:

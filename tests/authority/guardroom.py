@@ -126,12 +126,13 @@ class Guardroom:
     def send(self, template, **more):
         return self.give(*self.order(template, **more))
 
-    def ask(self, template, *, by="kim", **more):
+    def ask(self, template, *, by="kim", request_more=(), **more):
         """Ask for approval; return the request."""
         order, plan = self.order(template, by=by, **more)
         told = {
             **order.to_json(),
             "verb": "ask",
+            "request": {**order.to_json()["request"], **dict(request_more)},
             "by": (by,),
             "title": plan.subject.title,
             "place": plan.subject.confirm_word,

@@ -80,6 +80,12 @@ REMOVED = {
         "match Standing.OPEN:",
         f"{SECOND}::test_what_was_rejected_or_is_void_cannot_be_approved_any_more",
     ),
+    "public drill": (
+        "authority/practice.py",
+        "        if why:\n",
+        "        if False:\n",
+        f"{SECOND}::test_a_drill_with_grounds_is_started_by_nobody_alone",
+    ),
     "reason": (
         "authority/admission.py",
         "if len(words) < REASON:",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alerting.authority.approvals import Standing, normal_approval
 from alerting.authority.people import Ground
+from alerting.authority.practice import admit_drill
 from alerting.errors import NotAllowed, NotConfirmed, UnknownAlert, UsageProblem
 
 # -- which alerts
@@ -289,3 +290,32 @@ def test_a_repeat_with_the_same_run_key_is_never_asked_about(room):
     for number in range(3):
         room.send("fire", place=f"Hall {number}", run_key=f"key-{number}")
     assert room.send("fire", place="Hall 0", run_key="key-0").again
+
+
+# -- drills
+
+
+def drilled(room, *, why=("the public sees it",), approval="", by=("kim",), name="check"):
+    _, plan = room.plan("closed")
+    at = room.clock.now()
+    return admit_drill(room.ledger, name, plan, why=why, approval=approval, by=by, at=at)
+
+
+def test_a_drill_with_grounds_is_started_by_nobody_alone(room):
+    with pytest.raises(NotAllowed, match=r"a second person must approve this \(the public sees it\)"):
+        drilled(room)
+    assert drilled(room, why=()) is None
+
+
+def test_an_approval_of_a_drill_is_good_for_that_drill_by_another(room):
+    asked = room.ask("closed", request_more={"drill": "check"})
+    assert drilled(room, approval=asked.id, by=("lee",)).id == asked.id
+    with pytest.raises(NotAllowed, match="kim asked for this"):
+        drilled(room, approval=asked.id, by=("lee", "kim"))
+    with pytest.raises(NotAllowed, match="not what was asked for"):
+        drilled(room, approval=asked.id, by=("lee",), name="other")
+    with pytest.raises(NotAllowed, match="not what was asked for"):
+        drilled(room, approval=room.ask("closed", run_key="live").id, by=("lee",))
+    room.clock.advance(timedelta(minutes=10))
+    with pytest.raises(NotAllowed, match="nobody approved it"):
+        drilled(room, approval=asked.id, by=("lee",))

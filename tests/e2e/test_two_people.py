@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from campus import until
 
-from alerting.engine.control import ask
+from alerting.engine.control import ask, socket_path
 from alerting.errors import Exit
 
 PEOPLE = {
@@ -217,6 +217,70 @@ def test_no_editing_command_sends(crew):
         "texts": 0,
         "mails": 0,
     }
+
+
+DRILLS = """version: 1
+allowed_audiences: [everyone]
+drills:
+  check: {template: hazard, values: {place: Hall}, audience: everyone, channels: [email-main]}
+  public: {template: hazard, values: {place: Hall}, audience: everyone, channels: [x-campus, email-main]}
+"""
+
+
+def test_a_drill_the_public_sees_needs_a_second_person_when_it_is_run_by_hand(crew):
+    campus = crew.campus
+    (campus.home / "drills.yaml").write_text(DRILLS)
+    run = ("drill", "run", "public", "--confirm", "DRILL public", "--no-wait", "--json")
+    done = campus(*run, env=crew.kim, code=Exit.ASKED)
+    told = json.loads(done.stdout)
+    assert told["why"] == ["the public sees this drill on x-campus"]
+    request = told["approval"]
+    own = campus("approve", request, "--confirm", "DRILL public", env=crew.kim, code=Exit.NOT_ALLOWED)
+    assert "kim asked for this" in own.stderr
+    campus("approve", request, "--confirm", "Hall", env=crew.lee, code=Exit.NOT_CONFIRMED)
+    assert campus.alerts() == []
+    shown = campus("approve", request, "--confirm", "DRILL public", "--no-wait", env=crew.lee, code=8).stdout
+    assert "kim asks since" in shown
+    [record] = campus.alerts()
+    campus.settled(record.alert.id)
+    assert not record.alert.live
+    [listed] = json.loads(campus("approvals", "--all", "--json", code=0).stdout)["approvals"]
+    assert (listed["state"], listed["decided_by"], listed["alert"]) == ("approved", "lee", record.alert.id)
+    campus("approve", request, "--confirm", "DRILL public", env=crew.lee, code=Exit.NOT_ALLOWED)
+    assert len(campus.alerts()) == 1
+
+
+def test_the_owner_of_the_ledger_starts_no_public_drill_for_one_person_alone(crew):
+    campus = crew.campus
+    (campus.home / "drills.yaml").write_text(DRILLS)
+    told = json.loads(campus("drill", "plan", "public", "--json", code=0).stdout)
+    campus.start("serve")
+    campus.awaited_sender()
+    order = {
+        "verb": "drill.start",
+        "drill": "public",
+        "as_of": told["as_of"],
+        "digest": told["digest"],
+        "clock": {},
+        "asked": True,
+        "holds": ["x-campus", "email-main"],
+        "actor": "lee",
+        "origin": "",
+        "token": crew.kim["ALERT_TOKEN"],
+    }
+    until(socket_path(campus.state).exists, 10, "it does not listen")
+    answer = ask(campus.state, order, timeout=20)
+    assert answer["exit"] == Exit.NOT_ALLOWED
+    assert "a second person must approve this" in answer["problems"][0][1]
+    assert campus.alerts() == []
+
+
+def test_a_drill_for_people_alone_needs_one_sender(crew):
+    campus = crew.campus
+    (campus.home / "drills.yaml").write_text(DRILLS)
+    campus("drill", "run", "check", "--confirm", "DRILL check", "--no-wait", env=crew.kim, code=8)
+    [record] = campus.alerts()
+    campus.settled(record.alert.id)
 
 
 def test_a_fourth_alert_within_ten_minutes_wants_an_explicit_word_from_a_script(campus):
