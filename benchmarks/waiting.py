@@ -69,16 +69,15 @@ def serving(lab: Lab, config: Path, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def handed_over(lab: Lab, words: Words, marker: str, heard: Callable[[], dict[str, float]]) -> float:
-    """Send through ``alert serve``; return CPU of owner and command until the provider has heard.
+def handed_over(lab: Lab, words: Words, folder: Path, heard: Callable[[], float]) -> float:
+    """Send through ``alert serve``; return CPU of the command, and of the owner until the provider heard.
 
-    ``marker`` stands among the words of both. A command that has ended by then is counted whole.
+    ``folder`` marks the owner and must not be among the words. What the command forks to speak for it, a
+    few milliseconds, is not counted.
     """
-    before = cpu_of(marker)
+    before = cpu_of(str(folder))
     cost = lab.cost(*words, codes=(8,)).cpu_s
-    ended_at = time.time()
-    told = heard()
-    return told["first_cpu_s"] - before + (cost if ended_at < told["first_at"] else 0.0)
+    return heard() - before + cost
 
 
 def middle(figures: list[float], bare_s: float) -> tuple[float, str]:
