@@ -158,7 +158,10 @@ def desk_of(app: App) -> Desk:
 def _groups(duty: Duty, concern: Concern, now: datetime) -> list[list[Person]]:
     """Return who is told of a concern, group after group; an incident's owner is in the first."""
     if concern.to_approvers:
-        return duty.rota.asked()
+        others = [
+            [p for p in group if not (concern.but and p.called(concern.but))] for group in duty.rota.asked()
+        ]
+        return [group for group in others if group]
     groups = duty.rota.steps(now)
     owner = [person for person in duty.rota.people.values() if concern.owner and person.called(concern.owner)]
     if not owner:

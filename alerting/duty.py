@@ -76,7 +76,7 @@ def duty_of(
     told = config.on_call
     if told is None:
         return None
-    rota = load_roster(told.roster, zone=config.campus.time_zone)
+    rota = _with_approvers(load_roster(told.roster, zone=config.campus.time_zone), config)
     if not told.calendar:
         return Duty(rota=rota, source=told.roster.name)
     zone, address = ZoneInfo(config.campus.time_zone), address_of(told.calendar, environ, "on_call.calendar")
@@ -86,6 +86,20 @@ def duty_of(
     # Whoever keeps a calendar has moved there: shifts that still stand in the file are an older plan.
     rota = replace(rota, calendar=calendar, shifts=())
     return Duty(rota=rota, source=shown(address), copy=copy)
+
+
+def _with_approvers(rota: Rota, config: Config) -> Rota:
+    """Return the roster with the approvers of operators.yaml, where it names none itself."""
+    if rota.approvers:
+        return rota
+    from alerting.authority.people import Role
+    from alerting.config.operators import load_operators
+
+    operators = load_operators(config)
+    approvers = [one for one in operators.people.values() if Role.APPROVER in one.roles] if operators else []
+    words = {word for one in approvers for word in (one.key, one.name, *one.accounts)}
+    keys = (key for key, person in rota.people.items() if any(person.called(word) for word in words if word))
+    return replace(rota, approvers=tuple(keys))
 
 
 def address_of(told: str, environ: Mapping[str, str], key: str) -> str:

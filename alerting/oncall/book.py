@@ -72,6 +72,7 @@ class Wanted:
     kind: str
     text: str
     to: str
+    by: str
 
 
 @dataclass(slots=True)
@@ -165,4 +166,5 @@ def _wanted(row: AuditRow, body: Mapping[str, Any], at: datetime) -> Wanted:
         kind=str(body.get("kind", "other")),
         text=str(body.get("text", "")),
         to=str(body.get("to", "on-call")),
+        by=row.actor,
     )

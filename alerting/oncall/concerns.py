@@ -15,7 +15,7 @@ from alerting.keys import is_live, is_notice
 from alerting.ledger.base import DrillReader, LedgerReader
 from alerting.model.delivery import FAILED, TAKEN
 from alerting.oncall.book import Book, Wanted
-from alerting.oncall.notice import Concern, Kind, one_line
+from alerting.oncall.notice import LIFETIME, Concern, Kind, one_line
 from alerting.oncall.signals import Signals, Trouble
 from alerting.service.incident import story
 
@@ -161,7 +161,8 @@ def _drill(drill: str, planned: str, what: str) -> Concern:
 def wanted(look: Looking) -> Iterator[Concern]:
     """Yield what other parts of the program asked to be told."""
     for one in look.book.wanted:
-        if look.now - one.at <= NEWS:
+        # A request is open for minutes; what was done alone is news for longer.
+        if look.now - one.at <= (LIFETIME if one.kind in (Kind.APPROVAL, Kind.SENT) else NEWS):
             yield _asked(one)
 
 
@@ -178,7 +179,8 @@ def _asked(one: Wanted) -> Concern:
         about=one.subject,
         commands=(command,) if command and command not in text else (),
         to_approvers=one.to == "approvers",
-        escalates=kind is not Kind.APPROVAL,
+        escalates=kind not in (Kind.APPROVAL, Kind.SENT),
+        but=one.by,
     )
 
 

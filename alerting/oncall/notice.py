@@ -53,7 +53,10 @@ class Kind(StrEnum):
     DRILL = "drill"  #: a drill failed, or did not happen
     READY = "ready"  #: an alert could not be sent right now, or could again
     BREAK_GLASS = "break-glass"  #: somebody sent alone what a second person should have seen
-    APPROVAL = "approval"  #: somebody asks for a second person
+    APPROVAL = "approval-asked"  #: somebody asks for a second person
+    SENT = (
+        "alert-sent"  #: somebody sent alone what needs no second person: others hear of it, and may stop it
+    )
     OTHER = "other"  #: anything else another part of this program wants to be told
 
 
@@ -77,6 +80,7 @@ class Concern:
     to_approvers: bool = False
     escalates: bool = True
     owner: str = ""  #: who is told first, besides those on duty: as the roster calls them
+    but: str = ""  #: who is not told, because it is about what they did
     still: Callable[[LedgerReader], bool] = lambda _: True
 
     def run_key(self, step: int) -> str:

@@ -30,7 +30,7 @@ from alerting.testing.builders import (
 )
 
 NOON = datetime(2026, 9, 2, 16, tzinfo=UTC)
-LEE = Actor(name="lee", origin="test")
+LEE, SAM = Actor(name="lee", origin="test"), Actor(name="sam", origin="test")
 ROSTER = """version: 1
 people:
   kim: {name: Kim Ito, phone: "+14135550101", email: kim@example.edu}
@@ -91,7 +91,10 @@ class Scene:
             self.roster.write_text(roster)
         told = OnCall(roster=self.roster, **on_call)
         self.config = SimpleNamespace(
-            on_call=told, campus=SimpleNamespace(time_zone="America/New_York"), path=folder / "channels.yaml"
+            on_call=told,
+            campus=SimpleNamespace(time_zone="America/New_York"),
+            path=folder / "channels.yaml",
+            operators=None,
         )
         self.channels = the_channels()
         self.writer = GroupWriter(lambda: SqliteLedger.open(folder / "ledger.db", clock=self.clock))
@@ -152,7 +155,7 @@ class Scene:
         self.do(change)
         return alert
 
-    def act(self, action, subject, actor=LEE, **body):
+    def act(self, action, subject, actor=SAM, **body):
         at = micros(self.clock.now())
         self.do(lambda ledger: ledger.record_act(action, subject, body, actor=actor, at=at))
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, Scene, the_channels
+from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, SAM, Scene, the_channels
 
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
@@ -224,7 +224,7 @@ def test_somebody_who_replied_stop_is_told_by_the_other_channel(scene):
 
 def test_what_another_part_asks_for_goes_to_whom_it_names_and_is_told_once(scene):
     scene.act(
-        "notice.wanted", "A-4K2Q", kind="approval", text="lee asks: Shelter, Baker Hall", to="approvers"
+        "notice.wanted", "A-4K2Q", kind="approval-asked", text="lee asks: Shelter, Baker Hall", to="approvers"
     )
     scene.act(
         "notice.wanted", "L-7K2QXD", kind="break-glass", text="lee sent\nalone: \x1b[2J fire", to="approvers"
@@ -236,6 +236,29 @@ def test_what_another_part_asks_for_goes_to_whom_it_names_and_is_told_once(scene
     assert "alert approve A-4K2Q" in asked["sms-main"].text
     assert "\x1b" not in broken["email-main"].text + broken["email-main"].subject
     assert "\n" not in broken["email-main"].subject
+
+
+def test_whoever_did_it_is_not_told_of_their_own_doing(scene):
+    scene.act(
+        "notice.wanted", "L-7K2QXD", kind="alert-sent", text="lee sent L-7K2QXD", to="approvers", actor=LEE
+    )
+    assert len(scene.look()) == 1
+    assert scene.told() == [CHIEF]
+    assert scene.look(after=3600) == []
+
+
+def test_a_request_of_a_quarter_of_an_hour_ago_is_no_news(scene):
+    scene.act("notice.wanted", "A-4K2Q", kind="approval-asked", text="sam asks", to="approvers", actor=SAM)
+    assert scene.look(after=901) == []
+
+
+def test_the_approvers_of_the_operators_file_are_asked_where_the_roster_names_none(scene):
+    scene.roster.write_text(scene.roster.read_text().replace("approvers: [chief, lee]\n", ""))
+    people = "people:\n  pat-doe: {name: Pat Doe, roles: approver}\n  kim: {roles: sender}\n"
+    (scene.folder / "operators.yaml").write_text(f"version: 1\n{people}")
+    scene.act("notice.wanted", "A-4K2Q", kind="approval-asked", text="sam asks", to="approvers", actor=SAM)
+    assert len(scene.look()) == 1
+    assert scene.told() == [["+14135550103"]]
 
 
 def test_a_dead_channel_is_told_at_once_and_again_only_after_it_was_mended(scene):

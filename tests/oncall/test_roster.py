@@ -149,7 +149,12 @@ def look(tmp_path):
 
     def duty(address, now=NOON, *, ask=True, environ=None):
         told = OnCall(roster=tmp_path / "roster.yaml", calendar=address)
-        config = SimpleNamespace(on_call=told, campus=SimpleNamespace(time_zone=ZONE))
+        config = SimpleNamespace(
+            on_call=told,
+            campus=SimpleNamespace(time_zone=ZONE),
+            operators=None,
+            path=tmp_path / "channels.yaml",
+        )
         return duty_of(config, state=tmp_path / "state", environ=environ or {}, now=now, ask=ask)
 
     return duty
