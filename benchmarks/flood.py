@@ -21,6 +21,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from hashlib import sha1
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlencode
 
 from benchmarks.campus import campus, people, sms
@@ -49,6 +50,10 @@ def flood(lab: Lab) -> Iterator[Line]:
     note = f"{told['texts']:,.0f} texts, {told['texts'] / _TEXTS_PER_S:.0f} s at their rate"
     yield at_most(f"{what}: time of the other alert over N / rate", told["slower"], 1.05, note=note)
 
+    busy = f"{told['cpu_s']:.1f} s in all, start-up and the other alert included"
+    measured = f"{told['cpu_s'] / calls * 1e6:.0f} µs a callback ({busy})"
+    yield Line(what=f"{what}: CPU of alert serve", target="", measured=measured, met=None)
+
 
 def _flooded(lab: Lab, count: int) -> dict[str, float]:
     port = _free_port()
@@ -60,13 +65,14 @@ def _flooded(lab: Lab, count: int) -> dict[str, float]:
         seconds = count * len(_WORDS) / _RATE
         later = int(seconds * _TEXTS_PER_S)
         config = _serving(config, port, sms("sms-main", stub.url, rate=_TEXTS_PER_S), lab, later)
-        with _served(config, port):
+        with _served(config, port) as serve:
             stub.ask("reset")
             _alert(config, "send", "fire", "-v", "place=North Hall", "--confirm", "North Hall", "--no-wait")
             told = _posted(lab, config, first, port)
             seen = _awaited(stub, later)
     found = json.loads(_alert(config, "status", first).splitlines()[-1])
     told["delivered"] = float(found["channels"][0]["delivered"])
+    told["cpu_s"] = serve.cpu_s
     told["texts"], told["slower"] = float(later), seen / (later / _TEXTS_PER_S)
     return told
 
@@ -112,9 +118,9 @@ class _served:  # noqa: N801 - used as a block
     """``alert serve`` for as long as the block runs."""
 
     def __init__(self, config: Path, port: int) -> None:
-        self._config, self._port = config, port
+        self._config, self._port, self.cpu_s = config, port, 0.0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         words = ["--config", str(self._config), "serve"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.command", *words], env=_environ(), stdout=subprocess.DEVNULL
@@ -123,14 +129,16 @@ class _served:  # noqa: N801 - used as a block
         while True:
             with socket.socket() as door:
                 if not door.connect_ex(("127.0.0.1", self._port)):
-                    return
+                    return self
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("alert serve does not listen")
             time.sleep(0.05)
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_s = usage.ru_utime + usage.ru_stime
 
 
 def _posted(lab: Lab, config: Path, alert: str, port: int) -> dict[str, float]:
