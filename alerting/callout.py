@@ -144,7 +144,7 @@ def desk_of(app: App) -> Desk:
     """
     told, house = app.config.on_call, app.house()
     assert told is not None
-    able = [w for w in house.channels.values() if w.carries(live=True) and not w.channel.capabilities.feeds]
+    able = [w for w in house.channels.values() if w.carries(live=True)]
     able = [w for w in able if w.channel.capabilities.address_kind in _PERSONAL]
     if told.channels:
         chosen = [wired for wired in able if wired.name in told.channels]

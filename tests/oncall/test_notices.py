@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, SAM, Scene, the_channels
 
+from alerting.callout import desk_of
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
 from alerting.ledger.audit import first_break
@@ -68,9 +69,11 @@ def test_an_incident_that_was_closed_or_a_drills_is_nobodys_overdue(scene):
 def test_what_was_mended_between_the_look_and_the_commit_is_not_told(scene):
     scene.incident()
     scene.clock.advance(timedelta(minutes=16))
-    _, [concern], _ = scene.callout._found(scene.clock.now())
+    duty, [concern], _ = scene.callout._found(scene.clock.now())
     close_incident(scene)
-    assert not concern.still(scene.ledger)
+    first = scene.callout._first(desk_of(scene), concern, duty.rota.steps(NOON), scene.clock.now())
+    assert asyncio.run(first) is None
+    assert scene.notices() == []
 
 
 def test_the_owner_is_told_besides_who_is_on_duty(tmp_path):
@@ -138,8 +141,6 @@ def test_an_answer_stops_it_also_one_that_comes_between_look_and_commit(scene):
     duty, _, [(notice, concern)] = scene.callout._found(scene.clock.now())
     scene.act(ACKED, told.id)
     groups = duty.rota.steps(NOON)
-    from alerting.callout import desk_of
-
     step = scene.callout._next(desk_of(scene), notice, concern, groups, scene.clock.now())
     assert asyncio.run(step) is None
     assert scene.look(after=3600) == []
