@@ -176,9 +176,14 @@ def test_a_sender_holds_its_own_locks_on_the_ledger(build):
     sender = campus.awaited_sender()
     index = campus.state / "ledger.db-shm"
 
+    def held_open():
+        return [str(fd.readlink()) for fd in Path(f"/proc/{sender}/fd").iterdir()]
+
+    # It takes the lock first and opens the ledger then.
+    until(lambda: str(index) in held_open(), 10, "the sender does not open the ledger")
     with closing(sqlite3.connect(f"file:{campus.state}/ledger.db?mode=ro", uri=True)) as reader:
         reader.execute("SELECT count(*) FROM alert").fetchone()
-        opened = [str(fd.readlink()) for fd in Path(f"/proc/{sender}/fd").iterdir()]
+        opened = held_open()
     # http://man7.org/linux/man-pages/man5/proc_locks.5.html: kind, mode, pid, device:inode, range
     held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     locks = [lock for lock in held if lock[5].endswith(f":{index.stat().st_ino}")]
