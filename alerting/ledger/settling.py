@@ -66,6 +66,8 @@ class Settling(Working):
         from a former owner: that the attempt everybody is looking for was accepted. An acceptance that
         comes too late and names another message marks the row as maybe sent twice.
         """
+        if not results:
+            return 0
         fence = self._fence(batch.id)
         if fence.epoch == batch.epoch and _all_taken(batch, results) and self._take(batch, fence, results):
             return len(results)
