@@ -27,7 +27,11 @@ _ONE_LINE: Final = ("sms", "subject")
 #: Where the message is taken from when a template has no ``message`` block.
 _MESSAGE_FROM: Final = ("message", "post", "sms", "email")
 #: What the drill wall says where there is room.
-_SENTENCES: Final = {"DRILL": "DRILL: this is practice.", "TEST": "TEST: this is a test of the alert system."}
+_SENTENCES: Final = {
+    "DRILL": "DRILL: this is practice.",
+    "TEST": "TEST: this is a test of the alert system.",
+    "NOTICE": "NOTICE: this is about the alert system itself.",
+}
 
 
 def render(template: Template, values: Mapping[str, str], *, core: CoreWords) -> Message:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_live_command_follows_a_drill_only_as_a_drill_and_says_so(campus):
     drill = next((json.loads(line)["alert"] for line in ran.stdout.splitlines() if '"alert"' in line), None)
     assert drill, ran.stdout + ran.stderr
 
-    done = campus("all-clear", drill, "--confirm", "Baker Hall", code=0)
+    done = campus("all-clear", drill, "--confirm", "DRILL Baker Hall", code=0)
 
     assert done.stdout.startswith("DRILL  All clear")
     assert all(post["text"].startswith("DRILL") for post in campus.box.state("posts"))
@@ -96,8 +97,11 @@ def test_a_list_that_changed_between_preview_and_confirmation_is_told(campus):
         assert b"30 people" in heard
         campus.people(33)
         os.write(ours, b"hill\n")
+        read_until(ours, b"Type hazard too")
+        os.write(ours, b"hazard\n")
         heard = read_until(ours, b"Accepted ")
     finally:
+        process.terminate()
         process.wait(20)
         os.close(ours)
     assert b"30 people were shown, 33 are told" in heard
@@ -108,6 +112,7 @@ def test_a_list_that_changed_between_preview_and_confirmation_is_told(campus):
 def read_until(terminal, words):
     heard = b""
     while words not in heard:
+        assert select.select([terminal], [], [], 20)[0], heard
         more = os.read(terminal, 4096)
         assert more, heard
         heard += more
