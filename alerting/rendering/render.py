@@ -30,7 +30,7 @@ _MESSAGE_FROM: Final = ("message", "post", "sms", "email")
 _SENTENCES: Final = {
     "DRILL": "DRILL: this is practice.",
     "TEST": "TEST: this is a test of the alert system.",
-    "NOTICE": "NOTICE: this is about the alert system itself.",
+    "NOTICE": "NOTICE: this is about the alert system.",
 }
 
 
