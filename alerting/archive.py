@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Reader = SqliteLedger | PostgresLedger
 
 _LEDGER: Final = "ledger.db"
+_SEALING_S: Final = 10.0
 #: How long a PostgreSQL may be away before whoever waits for it is told. Messages on their way wait with
 #: it; an alert that is being opened, or an act of a command, does not wait so long.
 _AWAY: Final = timedelta(seconds=30)
@@ -160,7 +161,10 @@ class Archive:
         from alerting.ledger.postgres.copying import copy_ledger
 
         assert self.shared is not None
-        with self.lock():
+        lock = self.lock()
+        # A sender whose last message is out still seals its record; that takes a moment.
+        lock.acquire(patience_s=_SEALING_S)
+        with lock:
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
 
     def brought_up(self, *, force: bool) -> str:

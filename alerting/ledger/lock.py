@@ -16,6 +16,7 @@ from alerting.errors import LedgerBusy, LedgerUnavailable, Problem
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.01
+_LOOK_S: Final = 0.1
 
 
 class RunnerLock:
@@ -33,13 +34,26 @@ class RunnerLock:
         self._sleep = sleep
         self._fd = -1
 
-    def acquire(self) -> None:
-        """Take the lock.
+    def acquire(self, *, patience_s: float = 0.0) -> None:
+        """Take the lock, waiting so many seconds for a process that is about to end.
 
         Raises:
             LedgerBusy: another process holds it; the error names its pid.
             LedgerUnavailable: the file cannot be made.
         """
+        left = round(patience_s / _LOOK_S)
+        while True:
+            try:
+                self._acquire()
+            except LedgerBusy:
+                if left <= 0:
+                    raise
+            else:
+                return
+            left -= 1
+            self._sleep(_LOOK_S)
+
+    def _acquire(self) -> None:
         if self._fd >= 0:
             return
         fd = self._open(os.O_RDWR | os.O_CREAT)

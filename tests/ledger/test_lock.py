@@ -88,3 +88,21 @@ def test_a_missing_state_directory_is_named(tmp_path):
     assert lock.held_by() is None
     with pytest.raises(LedgerUnavailable, match=r"none/engine\.lock"):
         lock.acquire()
+
+
+def test_a_holder_that_is_about_to_end_is_waited_for_and_no_longer_than_asked(tmp_path):
+    other, waits = RunnerLock(tmp_path), []
+    other.acquire()
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if sum(waits) > 0.5:
+            other.release()
+
+    RunnerLock(tmp_path, sleep=sleep).acquire(patience_s=5.0)
+    assert 0.5 < sum(waits) < 1.0
+
+    waits.clear()
+    with pytest.raises(LedgerBusy):
+        RunnerLock(tmp_path, sleep=waits.append).acquire(patience_s=2.0)
+    assert 2.0 <= sum(waits) < 4.0
