@@ -13,6 +13,7 @@ from alerting.clock import FrozenClock, micros
 from alerting.config.drills import load_drills
 from alerting.engine.control import Listener, refusal
 from alerting.errors import AlertingError, LedgerBusy, NotAllowed, UnknownAlert
+from alerting.gate import admit
 from alerting.ledger.rows import NoteRow
 from alerting.scheduler import planned
 from alerting.service.opening import open_alert
@@ -96,7 +97,7 @@ async def owner(files, clock, **more):
     async def carry_out(told):
         app.verbs.append(told["verb"])
         try:
-            return await answer(app, told, writer=writer)
+            return await answer(app, admit(app.config, told), writer=writer)
         except AlertingError as error:
             return refusal(error)
 
