@@ -52,9 +52,13 @@ def test_what_is_needed_has_been_read_when_the_word_is_typed_and_no_thread_is_le
 
 def test_a_library_that_is_missing_keeps_nobody_from_sending():
     app, plan = wanting("no_such_library_at_all")
+    gone_on = False
 
     with reading_ahead(app, plan):
-        pass
+        gone_on = True
+
+    assert gone_on
+    assert "no_such_library_at_all" not in sys.modules
 
 
 def test_leaving_while_it_reads_is_leaving():
