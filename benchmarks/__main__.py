@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import flood, mails, recall, start, store, texts
+from benchmarks import both, flood, mails, recall, start, store, texts
 from benchmarks.lab import Lab
 from benchmarks.table import Line, markdown, write
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "ledger": store.ledger,
     "paced": texts.paced,
     "mail": mails.mail,
+    "both": both.both,
     "trouble": texts.trouble,
     "start": start.start,
     "list": store.lists,

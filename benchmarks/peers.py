@@ -1,4 +1,7 @@
-"""How others send the same texts: ``python -m benchmarks.peers NAME URL COUNT [IN_FLIGHT]``."""
+"""How others send the same texts: ``python -m benchmarks.peers NAME URL COUNT [IN_FLIGHT]``.
+
+For texts and mails (``…-both``) the URL is followed by ``+`` and the relay's port.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +20,11 @@ SID, TOKEN, SENDER = "AC" + "0" * 32, "t" * 32, "+14135550199"
 def phones(count: int) -> list[str]:
     """Return as many different fictional numbers as asked for."""
     return [f"+1{200 + n // 1_000_000}{n % 10_000_000:07d}" for n in range(count)]
+
+
+def mailboxes(count: int) -> list[str]:
+    """Return as many different mailboxes as asked for."""
+    return [f"person{n}@example.edu" for n in range(count)]
 
 
 def aiohttp_plain(url: str, count: int, in_flight: int) -> None:
@@ -74,6 +83,47 @@ def apprise(url: str, count: int, _in_flight: int) -> None:
     assert plugin.send(body=BODY, title="") is True
 
 
+def apprise_both(url: str, count: int, _in_flight: int) -> None:
+    """Apprise's own plugins for both, their throttles off: texts, then mails over one connection."""
+    from apprise.plugins.email.base import NotifyEmail
+
+    texts, _, port = url.partition("+")
+    apprise(texts, count, 1)
+    NotifyEmail.request_rate_per_sec = 0
+    plugin = NotifyEmail(
+        host="127.0.0.1",
+        port=int(port),
+        secure=False,
+        from_addr="alerts@example.edu",
+        targets=mailboxes(count),
+    )
+    assert plugin.send(body=BODY, title="Gas leak") is True
+
+
+def sdk_threads_both(url: str, count: int, _in_flight: int) -> None:
+    """A pool of 32 threads, each with a mail connection of its own: a person's text, then their mail."""
+    import smtplib
+    from email.message import EmailMessage
+
+    texts, _, port = url.partition("+")
+    client, mine = _sdk(texts), threading.local()
+
+    def tell(person: tuple[str, str]) -> None:
+        phone, mailbox = person
+        assert client.messages.create(to=phone, from_=SENDER, body=BODY).sid
+        if not hasattr(mine, "relay"):
+            mine.relay = smtplib.SMTP("127.0.0.1", int(port), local_hostname="localhost")
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = "alerts@example.edu", mailbox, "Gas leak"
+        mail.set_content(BODY)
+        mail.add_alternative(f"<p>{BODY}</p>", subtype="html")
+        assert mine.relay.send_message(mail) == {}
+
+    with ThreadPoolExecutor(32) as pool:
+        for _ in pool.map(tell, zip(phones(count), mailboxes(count), strict=True)):
+            pass
+
+
 def _sdk(url: str):
     from twilio.rest import Client
 
@@ -95,6 +145,8 @@ PEERS: dict[str, Callable[[str, int, int], None]] = {
     "sdk-threads": sdk_threads,
     "sdk-loop": sdk_loop,
     "apprise": apprise,
+    "apprise-both": apprise_both,
+    "sdk-threads-both": sdk_threads_both,
 }
 
 
