@@ -9,7 +9,7 @@ import typer
 from alerting.cli import complete
 from alerting.cli.asking import local_time
 from alerting.cli.confirm import OneMore
-from alerting.cli.face import Face, emit, say
+from alerting.cli.face import Face, emit, heard_or_not, say
 from alerting.cli.family import Json
 from alerting.cli.group import single
 from alerting.cli.words import columns
@@ -73,8 +73,9 @@ def _approve(face: Face, asked: Asked, given: str, *, one_more: bool, wait: bool
     if plan.digest != asked.digest:
         _void(face, asked)
     if not json:
-        for line in head(face, asked):
-            say(line)
+        with heard_or_not():
+            for line in head(face, asked):
+                say(line)
         show(plan, json=False)
     confirm(plan, given, alone=False)
     order = Order(
@@ -104,8 +105,9 @@ def _practise(face: Face, asked: Asked, given: str, *, wait: bool, json: bool) -
     if plan.digest != asked.digest:
         _void(face, asked)
     if not json:
-        for line in head(face, asked):
-            say(line)
+        with heard_or_not():
+            for line in head(face, asked):
+                say(line)
     confirm_drill(drill, plan, given, json=json)
     face.app.let_go()
     going = Going(face=face, app=app, programme=programme, drill=drill, approval=asked.id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from alerting.cli.face import Face, deafen, emit, interactive, note, say
+from alerting.cli.face import Face, deafen, emit, heard_or_not, interactive, note, say
 from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ def show(plan: Plan, *, json: bool, **more: Any) -> None:
     from alerting.cli.screen import heading
 
     first, *rest = shown.lines(plan)
-    heading(first, live=plan.subject.live)
-    for line in rest:
-        say(line)
+    with heard_or_not():
+        heading(first, live=plan.subject.live)
+        for line in rest:
+            say(line)

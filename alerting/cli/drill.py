@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from alerting.cli.drill_record import history, note_, report
-from alerting.cli.face import Face, emit, interactive, note, say
+from alerting.cli.face import Face, emit, heard_or_not, interactive, note, say
 from alerting.cli.family import Json, family
 from alerting.cli.unplugged import config_of
 from alerting.cli.words import columns, plural, span
@@ -154,8 +154,9 @@ def _show(drill: Drill, plan: Plan) -> None:
     from alerting.cli.dispatch import show
 
     show(plan, json=False)
-    for line in _walls(drill, plan):
-        say(line)
+    with heard_or_not():
+        for line in _walls(drill, plan):
+            say(line)
 
 
 def _walls(drill: Drill, plan: Plan) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -143,8 +145,9 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line that is not the command's result: to stderr."""
-    print(clean(text), file=sys.stderr)  # noqa: T201
+    """Print a line that is not the command's result: to stderr, whether or not anybody reads it."""
+    with suppress(BrokenPipeError):
+        print(clean(text), file=sys.stderr)  # noqa: T201
 
 
 def emit(kind: str, **fields: Any) -> None:
@@ -156,6 +159,15 @@ def emit(kind: str, **fields: Any) -> None:
 def deafen() -> None:
     """Let stdout lead nowhere: whoever read it has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def heard_or_not() -> Iterator[None]:
+    """Go on although whoever read stdout has left: what is about to be sent does not depend on it."""
+    try:
+        yield
+    except BrokenPipeError:
+        deafen()
 
 
 def colourful() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from alerting.cli.words import clean
 from alerting.errors import AlertingError, ConfigProblem, Exit
@@ -44,4 +45,5 @@ def _bug(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    with suppress(BrokenPipeError):  # the exit code still says it
+        print(text, file=sys.stderr)  # noqa: T201

@@ -235,3 +235,15 @@ def _read_until(terminal, words, within_s=15):
         assert time.monotonic() < end, seen
         seen += os.read(terminal, 4096)
     return seen
+
+
+def test_who_stops_reading_during_the_preview_does_not_stop_what_was_confirmed(build):
+    campus = tempo(build)
+    process = campus.start(
+        "send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main"
+    )
+    process.stdout.close()
+
+    assert process.wait(20) == 0
+    assert process.stderr.read() == b""
+    assert campus.box.counts()["texts"] == MANY
