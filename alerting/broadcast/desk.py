@@ -143,7 +143,14 @@ class Desk:
     def _unsent(self, item: Item, now: int) -> Settled:
         row = item.row
         if item.lookup:
-            return Settled(id=row.id, attempt=row.attempt, state=State.UNCERTAIN, outcome="", at=now)
+            return Settled(
+                id=row.id,
+                attempt=row.attempt,
+                state=State.UNCERTAIN,
+                outcome="",
+                at=now,
+                maybe_twice=row.maybe_twice,
+            )
         return Settled(
             id=row.id,
             attempt=row.attempt,
