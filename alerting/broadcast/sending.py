@@ -209,10 +209,13 @@ class Senders:
                 # The wall between drill and live, looked at once more with the message in hand.
                 outcomes: Sequence[Outcome] = [Rejected(Reason.WRONG_MODE, _WRONG_MODE)] * len(items)
             elif self._batch and len(items) > 1:
-                outcomes = await self._batch.send_many(envelopes)
+                outcomes = _one_each(await self._batch.send_many(envelopes), len(items))
             else:
                 outcomes = [await self._channel.send(envelopes[0])]
-        except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a delivery
+        except (Exception, asyncio.CancelledError) as error:
+            # An adapter's bug must not lose a delivery; nor must a future that its library has cancelled.
+            if self._closed:
+                raise
             outcomes = [Unknown(Reason.UNREADABLE, _said(error))] * len(items)
         for item, outcome in zip(items, outcomes, strict=True):
             self._tell(item, outcome)
@@ -226,9 +229,18 @@ class Senders:
         envelope = item.hold.envelope(self._name, item)
         try:
             return await self._channel.find(envelope, item.since)
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, asyncio.CancelledError) as error:
+            if self._closed:
+                raise
             return CannotTell(_said(error))
 
 
-def _said(error: Exception) -> str:
+def _one_each(outcomes: Sequence[Outcome], count: int) -> Sequence[Outcome]:
+    """Return the answers to a batch. One that lacks any tells nothing of which message it speaks."""
+    if len(outcomes) != count:
+        raise ValueError(outcomes)
+    return outcomes
+
+
+def _said(error: BaseException) -> str:
     return f"the adapter failed: {type(error).__name__}"[:_DETAIL]

@@ -480,3 +480,35 @@ async def test_a_lane_in_trouble_rests_between_its_trials(stage):
     await play.play()
     assert play.counts() == only("expired", 50)
     assert looks < 1500
+
+
+class Batching(Scripted):
+    """A channel that takes several messages in one call, and answers as ``many`` says."""
+
+    def __init__(self, many):
+        super().__init__("mail", max_batch=5)
+        self.many = many
+
+    async def send_many(self, envelopes):
+        for envelope in envelopes:
+            self.calls[str(envelope.address)] += 1
+        return await self.many(envelopes)
+
+
+async def one_short(envelopes):
+    return [Accepted("1")] * (len(envelopes) - 1)
+
+
+async def given_up(envelopes):
+    """What a library does whose own connection task was cancelled."""
+    lost = asyncio.get_running_loop().create_future()
+    lost.cancel()
+    return await lost
+
+
+@pytest.mark.parametrize("many", [one_short, given_up])
+async def test_a_batch_answered_in_no_way_that_can_be_read_is_uncertain_and_ends(stage, many):
+    play = stage(Batching(many))
+    play.open(5, live=False)
+    await play.play()
+    assert play.counts() == only("unresolved", 5)
