@@ -93,7 +93,9 @@ def ask(state: Path, request: Mapping[str, Any], *, timeout: float) -> dict[str,
 def refusal(error: AlertingError | ConfigProblem) -> dict[str, Any]:
     """Return an error as the control socket carries it."""
     problems = [[problem.where, problem.what, problem.fix] for problem in error.problems]
-    return {"ok": False, "kind": type(error).__name__, "exit": int(error.exit_code), "problems": problems}
+    # A room's own kind of error is told as the one of alerting.errors it is: who hears it knows those.
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "alerting.errors")
+    return {"ok": False, "kind": kind, "exit": int(error.exit_code), "problems": problems}
 
 
 def raise_refusal(told: Mapping[str, Any]) -> None:

@@ -212,3 +212,14 @@ def test_nobody_there_is_told_apart_from_nobody_answering(tmp_path):
         mute.listen()
         with pytest.raises(Unanswered, match="does not answer"):
             ask(tmp_path, {}, timeout=0.1)
+
+
+def test_a_refusal_of_a_rooms_own_kind_is_raised_as_the_error_it_belongs_to():
+    from alerting.engine.control import raise_refusal, refusal
+    from alerting.errors import PlanRefused, Problem
+    from alerting.rendering.fit import Unfit
+
+    with pytest.raises(PlanRefused, match="too long; write less") as told:
+        raise_refusal(refusal(Unfit(Problem(where="sms-main", what="too long", fix="write less"))))
+
+    assert told.value.exit_code == 2
