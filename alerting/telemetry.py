@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final, Protocol, TextIO
+from contextlib import suppress
+from typing import Final, Protocol, TextIO, cast
 
 from alerting.clock import SystemClock
 
@@ -129,22 +130,38 @@ class HeardLog(LazyLog):
         self._hear(event, fields)
 
 
+class _Appending:
+    """A file that is open only while a line is written: it can be moved away, and nothing is left open.
+
+    A log that cannot be written (a full disk, somebody else's file) must stop no alert: the line goes to
+    stderr then, or nowhere.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def write(self, line: str) -> None:
+        """Append one line."""
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(file, line.encode())
+            finally:
+                os.close(file)
+        except OSError:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: a line is written at once."""
+
+
 def _structlog(path: str) -> Log:
     import structlog
 
+    file = cast("TextIO", _Appending(path)) if path else sys.stderr
     log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(_opened(path)),
+        structlog.WriteLogger(file),
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)],
     )
     return log
-
-
-def _opened(path: str) -> TextIO:
-    if not path:
-        return sys.stderr
-    try:
-        file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the process
-        Path(path).chmod(0o600)
-    except OSError:
-        return sys.stderr
-    return file
