@@ -165,6 +165,7 @@ class App(Archive):
                 audiences={name: partial(self.roster, name) for name in config.audiences},
                 default_channels=config.defaults.channels,
                 default_audience=config.defaults.audience,
+                sender=config.publish.sender,
             )
         return self._house
 

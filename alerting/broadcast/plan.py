@@ -46,6 +46,7 @@ class Subject:
     written: str = ""  #: the SHA-256 of its template's text
     free_text: tuple[str, ...] = ()  #: variables that take more than a note
     response_type: ResponseType | None = None
+    language: str = ""  #: BCP 47, of the text
     due_after: timedelta = timedelta(minutes=15)  #: when people are promised to hear again
 
     @property

@@ -47,7 +47,8 @@ def before(app: App, plan: Plan, actor: Actor) -> tuple[Ready, ...]:
 
     if plan.supersedes:
         return ()
-    return before_opening(app.house(), plan, alert_of(plan, actor=actor, run_key="", at=plan.as_of))
+    house = app.house()
+    return before_opening(house, plan, alert_of(house, plan, actor=actor, run_key="", at=plan.as_of))
 
 
 def recorded(app: App, incident: str) -> list[str]:

@@ -154,6 +154,9 @@ class Alert:
     clock: Mapping[str, str] = field(default_factory=dict)  #: decision clock: name to ISO instant
     response_type: ResponseType | None = None  #: None where nobody said (records of older versions)
     receipts: tuple[str, ...] = ()  #: channels whose provider promised to tell what arrives
+    language: str = ""  #: BCP 47, of its text; empty where nobody said (records of older versions)
+    #: Who spoke, as other programs are told it: sender, name, zone, web. Settings may change, this may not.
+    issuer: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:

@@ -1,8 +1,8 @@
 """An alert as a CAP 1.2 message: for aggregators, county authorities, and anything else that reads CAP.
 
 Only what the standard allows leaves here: elements in its order, its own words, times with a numeric
-offset. ``identifier`` and ``sent`` are those of the opening and never change; a follow-up is a new
-message that references the earlier ones.
+offset. ``identifier``, ``sender`` and ``sent`` are those of the opening and never change, whatever becomes
+of the settings; a follow-up is a new message that references the earlier ones.
 
 Source: OASIS Common Alerting Protocol 1.2, sections 3.2 and 3.3.2 (time without "Z").
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -65,7 +65,6 @@ class Issuer:
     area: str
     zone: ZoneInfo
     web: str = ""
-    language: str = "en-US"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +89,7 @@ def cap(
             language.
     """
     alert = record.alert
+    now, issuer = issuer, issuer_then(record, issuer)
     _refuse(record, earlier, wordings)
     root = ET.Element("alert", xmlns=NAMESPACE)
     add(root, "identifier", identifier(record))
@@ -104,7 +104,7 @@ def cap(
     elif alert.status is Status.TEST:
         add(root, "note", "This is a technical test. There is no emergency; no action is needed.")
     if earlier:
-        add(root, "references", " ".join(_triple(one, issuer) for one in earlier))
+        add(root, "references", " ".join(_triple(one, now) for one in earlier))
     add(root, "incidents", _plain(alert.incident))
     for wording in wordings:
         _info(root, record, issuer, wording)
@@ -157,6 +157,17 @@ def _info(root: ET.Element, record: AlertRecord, issuer: Issuer, wording: Wordin
     add(area, "areaDesc", f"{place}, {issuer.area}" if place else issuer.area)
 
 
+def issuer_then(record: AlertRecord, issuer: Issuer) -> Issuer:
+    """Return who spoke when it was opened; ``issuer``, who speaks now, for records of older versions."""
+    from zoneinfo import ZoneInfo
+
+    kept = record.alert.issuer
+    if not kept:
+        return issuer
+    name, zone = kept["name"], ZoneInfo(kept["zone"])
+    return replace(issuer, sender=kept["sender"], name=name, area=name, zone=zone, web=kept["web"])
+
+
 def identifier(record: AlertRecord) -> str:
     """Return the message's own name: the alert's id, which no other alert of this campus has."""
     return _plain(record.alert.id)
@@ -169,14 +180,14 @@ def stamp(at: datetime, zone: ZoneInfo) -> str:
     return f"{text[:-6]}-00:00" if zone.key in ("UTC", "Etc/UTC") else text
 
 
-def wording_of(record: AlertRecord, *, language: str = "en-US") -> Wording:
+def wording_of(record: AlertRecord) -> Wording:
     """Return the text of the channel that says most: the mail, else the post, else the text message."""
     lanes = sorted(record.lanes, key=lambda lane: _rank(lane.kind))
     longest = lanes[0].content if lanes else None
     return Wording(
         headline=(longest.subject if longest and longest.subject else record.alert.title),
         description=longest.text if longest else record.alert.title,
-        language=language,
+        language=record.alert.language or "en-US",
     )
 
 
@@ -186,6 +197,7 @@ def _rank(kind: str) -> int:
 
 
 def _triple(record: AlertRecord, issuer: Issuer) -> str:
+    issuer = issuer_then(record, issuer)
     return f"{_plain(issuer.sender)},{identifier(record)},{stamp(record.accepted_at, issuer.zone)}"
 
 

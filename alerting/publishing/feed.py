@@ -1,22 +1,35 @@
 """The feed: an Atom file of the newest alerts, each with its CAP message beside it.
 
 A reader never sees half a file: each is written beside its place and moved in. Nothing is written
-when nothing changed, so a reader's cache stays good.
+when nothing changed, so a reader's cache stays good. Readers know the feed and its entries by ``tag:``
+names: an entry's follows from what its alert was opened with, the feed's is kept once it is written.
 
-Source: RFC 4287 (Atom); OASIS CAP 1.2 for what each entry links to.
+Source: RFC 4287 (Atom); RFC 4151 (``tag:``); OASIS CAP 1.2 for what each entry links to.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 from alerting.errors import AlertingError, Problem, UsageProblem
-from alerting.publishing.cap import CONTENT_TYPE, Issuer, add, cap, earlier_of, identifier, stamp, wording_of
+from alerting.publishing.cap import (
+    CONTENT_TYPE,
+    Issuer,
+    add,
+    cap,
+    earlier_of,
+    identifier,
+    issuer_then,
+    stamp,
+    wording_of,
+)
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -26,6 +39,8 @@ if TYPE_CHECKING:
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 #: How many of the newest alerts the feed shows.
 SHOWN: Final = 20
+#: What a tag's authority, a host or a mailbox, is not made of (RFC 4151, section 2.1).
+_NO_AUTHORITY: Final = re.compile(r"[^a-z0-9.@_-]+")
 
 
 def issuer_of(app: App) -> Issuer:
@@ -63,7 +78,9 @@ def publish(app: App, ledger: LedgerReader) -> Path | None:
         return None
     records = [record for record in ledger.alerts(limit=SHOWN) if record.alert.live]
     written = [record for record in records if _beside(app, ledger, record, place)]
-    _replace(place, feed(issuer_of(app), written, url=app.config.publish.url))
+    issuer = issuer_of(app)
+    name = _kept_name(place) or tag(issuer.sender, app.clock.now(), "alerts")
+    _replace(place, feed(issuer, written, url=app.config.publish.url, name=name))
     return place
 
 
@@ -77,11 +94,29 @@ def _beside(app: App, ledger: LedgerReader, record: AlertRecord, place: Path) ->
     return True
 
 
-def feed(issuer: Issuer, records: Sequence[AlertRecord], *, url: str) -> bytes:
-    """Return the Atom document, newest first. The same alerts give the same bytes."""
+def tag(authority: str, at: datetime, specific: str) -> str:
+    """Return a name nobody else gives: ``tag:alerts@example.edu,2026-08-31:L-7K2QXD``.
+
+    ``at`` is an instant at which the authority was the campus's own.
+    """
+    known = _NO_AUTHORITY.sub("-", authority.lower()).strip("-") or "campus"
+    return f"tag:{known},{at.astimezone(UTC).date().isoformat()}:{specific}"
+
+
+def _kept_name(place: Path) -> str:
+    """Return the name the feed has had so far, whatever the settings say by now; empty for a new one."""
+    try:
+        found = ET.fromstring(place.read_bytes()).findtext(f"{{{_ATOM}}}id") or ""  # noqa: S314 - our own file
+    except (OSError, ET.ParseError):
+        return ""
+    return found if found.startswith("tag:") else ""
+
+
+def feed(issuer: Issuer, records: Sequence[AlertRecord], *, url: str, name: str) -> bytes:
+    """Return the Atom document under its name, newest first. The same alerts give the same bytes."""
     root = ET.Element("feed", xmlns=_ATOM)
     base = url.rstrip("/")
-    add(root, "id", f"urn:alerting:{issuer.sender}")
+    add(root, "id", name)
     add(root, "title", f"{issuer.name}: emergency alerts")
     newest = max((record.accepted_at for record in records), default=None)
     add(root, "updated", stamp(newest, issuer.zone) if newest else "1970-01-01T00:00:00+00:00")
@@ -97,8 +132,9 @@ def feed(issuer: Issuer, records: Sequence[AlertRecord], *, url: str) -> bytes:
 
 def _entry(root: ET.Element, issuer: Issuer, record: AlertRecord, base: str) -> None:
     entry = ET.SubElement(root, "entry")
+    issuer = issuer_then(record, issuer)
     sent = stamp(record.accepted_at, issuer.zone)
-    add(entry, "id", f"urn:alerting:{issuer.sender}:{identifier(record)}")
+    add(entry, "id", tag(issuer.sender, record.accepted_at, identifier(record)))
     add(entry, "title", record.alert.title)
     add(entry, "updated", sent)
     add(entry, "published", sent)

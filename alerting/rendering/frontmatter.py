@@ -29,6 +29,8 @@ from alerting.rendering.template import CORE_NAMES, Variable, VariableType
 _LIFETIME: Final = re.compile(r"(\d{1,4}) ?(m|min|minutes?|h|hours?|d|days?)")
 _SPANS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _YES_NO: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+#: A language, perhaps with a script and a region (BCP 47).
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _LONGEST: Final = timedelta(days=14)
 #: The front matter starts below the first ``---``.
@@ -130,6 +132,15 @@ def _words(node: Node, key: str, reader: Reader) -> tuple[str, ...] | None:
         return None
     texts = [_text(item, key, reader) for item in node.value]
     return tuple(t for t in texts if t)
+
+
+def _languages(node: Node, key: str, reader: Reader) -> tuple[str, ...] | None:
+    """Read language tags, the text's own first; other programs are told it."""
+    found = _words(node, key, reader)
+    for word in found or ():
+        if not _LANGUAGE.fullmatch(word):
+            _wrong(reader, node, key, f'"{word}" is not a language tag', "write `[en]`, `[es]` or `[pt-BR]`")
+    return found
 
 
 def _yes_no(node: Node, key: str, reader: Reader) -> bool | None:
@@ -234,7 +245,7 @@ _KEYS: Final[Mapping[str, Callable[[Any, str, Reader], Any]]] = {
     "response_type": _one_of(ResponseType),
     "hazard": _text,
     "lifetime": _lifetime,
-    "languages": _words,
+    "languages": _languages,
     "channels": _words,
     "drill": _yes_no,
     "variables": _variables,

@@ -42,6 +42,11 @@ class House:
     audiences: Mapping[str, Callable[[], Roster]]
     default_channels: tuple[str, ...] = ()
     default_audience: str = ""
+    sender: str = ""  #: the campus's name among programs, as CAP wants it
+
+    def issuer(self) -> dict[str, str]:
+        """Return who speaks, to be kept with what is said."""
+        return {"sender": self.sender, "name": self.campus, "zone": self.zone.key, "web": self.link}
 
     def clock_words(self, at: datetime) -> str:
         """Return an instant as people on campus say it: ``3:05pm``."""

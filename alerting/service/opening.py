@@ -49,7 +49,7 @@ def open_alert(
     """
     if earlier := ledger.alert_of_run(run_key):
         return Opened(alert_id=earlier, planned=0, again=True)
-    alert = alert_of(plan, actor=actor, run_key=run_key, at=at)
+    alert = alert_of(house, plan, actor=actor, run_key=run_key, at=at)
     ledger.alone(f"opening {alert.template}")
     if plan.supersedes:
         ledger.alone(f"following {plan.incident}")
@@ -80,7 +80,7 @@ def open_alert(
     return Opened(alert_id=alert.id, planned=planned, recipients=recipients)
 
 
-def alert_of(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
+def alert_of(house: House, plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
     """Return the alert a plan becomes, under a new id."""
     subject = plan.subject
     alert_id = new_alert_id(live=subject.live)
@@ -109,6 +109,8 @@ def alert_of(plan: Plan, *, actor: Actor, run_key: str, at: datetime) -> Alert:
         run_key=run_key,
         references=plan.supersedes,
         priority=_PRIORITY[subject.msg_type] if subject.live else _DRILL,
+        language=subject.language,
+        issuer=house.issuer(),
     )
 
 

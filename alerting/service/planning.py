@@ -149,6 +149,7 @@ def _subject(template: Template, request: Request) -> Subject:
         written=template.digest,
         free_text=tuple(name for name, variable in template.variables.items() if variable.free_text),
         response_type=template.response_type,
+        language=template.languages[0] if template.languages else "",
         due_after=timedelta(minutes=request.next_minutes),
         lifetime=template.lifetime,
         confirm_word=values.get(place, "") or template.name,

@@ -1,6 +1,7 @@
 """The commands as an officer, an auditor and a scheduler run them."""
 
 import json
+import re
 import shutil
 import sqlite3
 
@@ -91,6 +92,16 @@ def test_an_alert_is_written_as_cap_and_the_feed_where_it_belongs(run, home, rec
     assert f"{recorded}.cap.xml" in (home / "public" / "feed.atom").read_text()
     assert problems((home / "public" / f"{recorded}.cap.xml").read_bytes()) == []
     assert sorted(path.name for path in (home / "public").iterdir()) == [f"{recorded}.cap.xml", "feed.atom"]
+
+    name = own_name(home / "public" / "feed.atom")
+    assert name.startswith("<id>tag:alerts@example.edu,")
+    config.write_text(config.read_text().replace("sender: alerts@example.edu", "sender: new.example.edu"))
+    run("cap", "--feed")
+    assert own_name(home / "public" / "feed.atom") == name
+
+
+def own_name(feed):
+    return re.search("<id>.*</id>", feed.read_text())[0]
 
 
 def test_people_are_forgotten_by_command_and_the_record_verifies(run, home, recorded):  # noqa: F811

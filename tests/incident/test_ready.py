@@ -83,7 +83,7 @@ def test_follow_ups_themselves_and_closed_incidents_are_not_prepared(campus):
 
 def test_the_preview_says_the_same_as_the_opened_incident(campus):
     alert = campus.send()
-    made = alert_of(campus.plan, actor=LEE, run_key="", at=campus.plan.as_of)
+    made = alert_of(campus.house, campus.plan, actor=LEE, run_key="", at=campus.plan.as_of)
     told = before_opening(campus.house, campus.plan, made)
     assert [(one.verb, bool(one.texts), one.needs) for one in told] == [
         (one.verb, bool(one.texts), one.needs) for one in waiting(campus, alert)[1]

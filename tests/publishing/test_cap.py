@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
@@ -11,9 +12,9 @@ from alerting.errors import PlanRefused
 from alerting.ledger.rows import AlertRecord
 from alerting.model.alert import Category, Certainty, MsgType, ResponseType, Severity, Status, Urgency
 from alerting.publishing.cap import Issuer, Wording, cap, earlier_of, stamp, wording_of
-from alerting.publishing.feed import feed
+from alerting.publishing.feed import feed, tag
 from alerting.testing.builders import A_MOMENT, a_content, a_lane, an_alert
-from tests.publishing.cap_rules import NS, problems
+from tests.publishing.cap_rules import NS, against_schema, problems
 
 ISSUER = Issuer(
     sender="alerts@example.edu",
@@ -22,6 +23,7 @@ ISSUER = Issuer(
     zone=ZoneInfo("America/New_York"),
     web="https://alerts.example.edu",
 )
+FEED = "tag:alerts@example.edu,2026-08-30:alerts"
 WORDS = [Wording(headline="Gas leak", description="GAS LEAK at Baker Hall.")]
 
 
@@ -56,6 +58,26 @@ def test_the_checker_of_these_tests_can_say_no():
         good.replace("L-7K2QXD</identifier>", "L 7K2QXD</identifier>"),
     ):
         assert problems(bad.encode())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<status>Actual</status>", ""),
+        ("Actual", "actual"),
+        ("-04:00</sent>", "Z</sent>"),
+        ("<msgType>Alert</msgType>", "<msgType>Cancelled</msgType>"),
+        ("<category>Safety</category>", ""),
+        ("<language>en-US</language>", "<language>American English, mostly</language>"),
+        ("<urgency>Immediate</urgency>", "<urgency>Now</urgency>"),
+        ("<areaDesc>", "<polygon>1,2</polygon><areaDesc>"),
+    ],
+)
+def test_the_schema_of_oasis_refuses_what_is_no_cap(old, new):
+    good = cap(a_record(category=Category.SAFETY, urgency=Urgency.IMMEDIATE), [], ISSUER, WORDS).decode()
+    assert against_schema(good.encode()) == []
+    assert old in good
+    assert against_schema(good.replace(old, new).encode())
 
 
 def test_a_follow_up_is_a_new_message_that_references_each_earlier_one_as_it_was_sent():
@@ -166,7 +188,7 @@ def test_whatever_the_words_the_message_is_valid_xml_and_valid_cap(  # noqa: PLR
 
 def test_the_feed_links_each_alert_and_is_the_same_for_the_same_alerts():
     newer = a_record(id="L-BBBBBB", title="<b>Fire</b> & smoke", accepted_at=A_MOMENT + timedelta(minutes=5))
-    text = feed(ISSUER, [newer, a_record()], url="https://alerts.example.edu/")
+    text = feed(ISSUER, [newer, a_record()], url="https://alerts.example.edu/", name=FEED)
     root = ET.fromstring(text)
     atom = "{http://www.w3.org/2005/Atom}"
     assert root.findtext(f"{atom}updated") == "2026-08-31T22:19:03-04:00"
@@ -175,7 +197,26 @@ def test_the_feed_links_each_alert_and_is_the_same_for_the_same_alerts():
         "<b>Fire</b> & smoke",
         "Active threat, Library",
     ]
+    assert root.findtext(f"{atom}id") == FEED
+    # Alerts are named for what the campus's sender was when they were opened.
+    assert [entry.findtext(f"{atom}id") for entry in entries] == [
+        "tag:alerts@example.edu,2026-09-01:L-BBBBBB",
+        "tag:alerts@example.edu,2026-09-01:L-7K2QXD",
+    ]
     links = [entry.find(f"{atom}link").get("href") for entry in entries]
     assert links[1] == "https://alerts.example.edu/L-7K2QXD.cap.xml"
-    assert text == feed(ISSUER, [newer, a_record()], url="https://alerts.example.edu/")
+    assert text == feed(ISSUER, [newer, a_record()], url="https://alerts.example.edu/", name=FEED)
     assert problems(cap(newer, [], ISSUER, WORDS)) == []
+
+
+@given(authority=st.text(max_size=40), specific=st.sampled_from(["alerts", "L-7K2QXD"]))
+def test_a_name_in_the_feed_is_a_tag_of_rfc_4151_whatever_the_settings_hold(authority, specific):
+    name = tag(authority, A_MOMENT, specific)
+    assert re.fullmatch(r"tag:[a-z0-9.@_-]+,\d{4}-\d\d-\d\d:[A-Za-z0-9-]+", name)
+
+
+def test_a_renamed_campus_keeps_the_names_of_its_feed_and_of_the_entries_in_it():
+    issuer = {"sender": "old.example.edu", "name": "Old", "zone": "UTC", "web": ""}
+    told = ET.fromstring(feed(ISSUER, [a_record(issuer=issuer)], url="", name=FEED))
+    atom = "{http://www.w3.org/2005/Atom}"
+    assert told.findtext(f"{atom}entry/{atom}id") == "tag:old.example.edu,2026-09-01:L-7K2QXD"

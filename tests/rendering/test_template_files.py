@@ -111,6 +111,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path):
         ("title: again", "title: written twice"),
         ("hazard: [a]", "hazard: not a single value"),
         ("languages: {en: 1}", "languages: not a list"),
+        ("languages: [en, Spanish]", 'languages: "Spanish" is not a language tag'),
         ("variables: [place]", "not a list of `key: value` lines"),
         ("variables: {time: {max_length: 3}}", "variables.time: filled by the program itself"),
         ("variables: {Place: {max_length: 3}}", "variables.Place: not a name"),
