@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting.authority.identity import Peer, accounts_of, this_process
 from alerting.authority.people import Operators, Person, Role, Rules
 from alerting.config.operators import load_operators
-from alerting.errors import NotAllowed, Problem
+from alerting.errors import ConfigProblem, NotAllowed, Problem
 
 if TYPE_CHECKING:
     from alerting.config import Config
@@ -31,7 +31,10 @@ NEEDS: Final[Mapping[str, tuple[frozenset[Role], str]]] = {
     "retain": (frozenset({Role.ADMIN}), "delete people's data"),
     "alert.noted": (frozenset({_S, _A}), "note facts of an alert"),
     "template.reviewed": (frozenset({_A, Role.TEMPLATE_EDITOR, Role.ADMIN}), "review templates"),
+    "notice.acked": (frozenset(Role), "answer notices"),
 }
+#: What whoever is called may do as well, and whoever looks after this machine.
+_CALLED: Final = frozenset({"notice.acked"})
 
 
 def admit(config: Config, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,8 +52,11 @@ def admit(config: Config, told: Mapping[str, Any]) -> dict[str, Any]:
     if operators is None:
         return {**rest, "by": ()}
     peer = Peer(*told["peer"]) if "peer" in told else this_process()
-    people = known(operators, peer, str(told.get("token") or ""))
-    for need in _needs(told):
+    people, needs = known(operators, peer, str(told.get("token") or "")), _needs(told)
+    if not people and needs and _CALLED.issuperset(needs) and (called := _called(config, peer)):
+        origin = f"{told.get('origin', '')}, account {accounts_of(peer)[0]}"
+        return {**rest, "actor": called, "origin": origin, "by": ()}
+    for need in needs:
         _require(operators, people, peer, need)
     if not people:
         return {**rest, "by": ()}
@@ -119,6 +125,27 @@ def _require(operators: Operators, people: Sequence[Person], peer: Peer, need: s
         allowed = ", ".join(p.key for p in operators.people.values() if p.may(roles)) or "nobody"
         what = f"{person.key} ({has}) may not {words}; nothing was done"
         raise NotAllowed(Problem(where=operators.path.name, what=what, fix=f"ask one of: {allowed}"))
+
+
+def _called(config: Config, peer: Peer) -> str:
+    """Return whom the log names for somebody without a role: who is on the duty roster, or has this machine.
+
+    That is root, and the account the record belongs to. A roster that cannot be read knows nobody.
+    """
+    from alerting.config.roster import load_roster  # only whoever is not in operators.yaml pays for it
+
+    accounts = accounts_of(peer)
+    try:
+        told = config.on_call
+        people = load_roster(told.roster, zone=config.campus.time_zone).people if told else {}
+    except ConfigProblem:
+        people = {}
+    for key, person in people.items():
+        if any(person.called(account) for account in accounts):
+            return key
+    owners = {0, config.state.stat().st_uid} if config.state.is_dir() else {0}
+    names = [account for account in accounts if not account.isdigit()]
+    return (names or list(accounts))[-1] if peer.uid in owners else ""
 
 
 def _stranger(operators: Operators, peer: Peer, words: str) -> Problem:

@@ -121,24 +121,29 @@ def _after(
         text = f"{who} broke the glass ({reason}) and sent {opened.alert_id}: {what}"
         want_notice(ledger, opened.alert_id, "break-glass", text, actor=order.actor, at=at)
     elif told and plan.subject.live:
-        text = f"{who} sent {opened.alert_id}: {what}. Stop what has not left: alert cancel {opened.alert_id}"
+        text = f"{who} sent {opened.alert_id}: {what}. You can stop what has not left"
         want_notice(ledger, opened.alert_id, "alert-sent", text, actor=order.actor, at=at)
 
 
 def just_sent(ledger: LedgerReader | None, at: datetime) -> int:
-    """Return how many real alerts were opened within the last ten minutes."""
-    recent = ledger.alerts(limit=_RECENT) if ledger else ()
-    return sum(record.alert.live and record.accepted_at > at - WITHIN for record in recent)
+    """Return how many real alerts were begun within the last ten minutes; what follows one is no other."""
+    recent = (record for record in (ledger.alerts(limit=_RECENT) if ledger else ()) if record.alert.live)
+    begun = (record for record in recent if record.alert.msg_type is MsgType.ALERT)
+    return sum(record.accepted_at > at - WITHIN for record in begun)
+
+
+def begins(plan: Plan) -> bool:
+    """Whether a plan begins a real alert. A follow-up is waited for, and never held up."""
+    return plan.subject.live and plan.subject.msg_type is MsgType.ALERT
 
 
 def refuse_flood(ledger: Ledger, plan: Plan, rules: Rules, *, one_more: bool, at: datetime) -> None:
-    """Ask once more when many real alerts went out just now; what ends or withdraws one never waits.
+    """Ask once more when many real alerts went out just now; what updates, ends or withdraws one never waits.
 
     Raises:
         NotConfirmed: there are many, and nobody said that one more is meant.
     """
-    ending = plan.subject.msg_type is MsgType.CANCEL or not plan.subject.live
-    if one_more or ending or (count := just_sent(ledger, at)) < rules.broadcasts:
+    if one_more or not begins(plan) or (count := just_sent(ledger, at)) < rules.broadcasts:
         return
     what = f"{count} real alerts went out within 10 minutes; nothing was sent"
     fix = "look at `alert status`; where one more is meant: --one-more"

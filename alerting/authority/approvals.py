@@ -194,7 +194,7 @@ def _ask(ledger: Ledger, told: Mapping[str, Any], *, actor: Actor, at: datetime)
     body = {key: told[key] for key in ("request", "as_of", "digest", "run_key", "title", "place", "why")}
     body |= {"approval": name, "expires_at": micros(expires_at)}
     ledger.record_act("approval.asked", APPROVALS, body, actor=actor, at=micros(at))
-    text = f"{actor.name} asks you to approve: {told['title']}, {told['place']}. alert approve {name}"
+    text = f"{actor.name} asks you to approve: {told['title']}, {told['place']}"
     want_notice(ledger, name, "approval-asked", text, actor=actor, at=at)
     return {"approval": name, "expires_at": expires_at.isoformat()}
 

@@ -14,7 +14,6 @@ import typer
 from alerting.cli.face import Face, interactive
 from alerting.cli.words import clean, plural
 from alerting.errors import NotConfirmed, Problem
-from alerting.model.alert import MsgType
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
@@ -97,10 +96,10 @@ def again(face: Face, plan: Plan) -> bool:
     Raises:
         NotConfirmed: it is not meant.
     """
-    from alerting.authority.admission import just_sent
+    from alerting.authority.admission import begins, just_sent
     from alerting.gate import rules_of
 
-    if plan.subject.msg_type is MsgType.CANCEL or not plan.subject.live or not interactive():
+    if not begins(plan) or not interactive():
         return False
     count = just_sent(face.app.reader(), face.app.clock.now())
     if count < rules_of(face.app.config).broadcasts:

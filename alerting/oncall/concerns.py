@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from alerting.clock import micros
-from alerting.drills.score import score
+from alerting.drills.score import CANARIES, FAILURES, score
 from alerting.errors import UnknownAlert
 from alerting.keys import is_live, is_notice
 from alerting.ledger.base import DrillReader, LedgerReader
@@ -21,13 +21,16 @@ from alerting.service.incident import story
 
 #: What happened longer ago than this is no news: it is not told after a long stop either.
 NEWS: Final = timedelta(hours=6)
-#: How long receipts of a drill are waited for before it counts as failed.
+#: How long receipts of a drill are waited for before it counts as failed by what they can still mend.
 _RECEIPTS: Final = timedelta(minutes=2)
+_MENDED: Final = frozenset({CANARIES, FAILURES})
 #: How long an alert that came to rest is looked at again.
 _KEPT: Final = timedelta(minutes=5)
 #: A channel that breaks again so soon after it was mended is the same trouble.
 _AGAIN: Final = timedelta(minutes=15)
 _TITLE: Final = 60
+#: What whoever hears of something can do about it.
+_COMMANDS: Final = {Kind.APPROVAL: "approve", Kind.SENT: "cancel", Kind.BREAK_GLASS: "cancel"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,22 +130,23 @@ def drills(look: Looking) -> Iterator[Concern]:
             yield _drill(drill, planned, f"DRILL MISSED: {drill}, planned for {planned[:16]}")
     for alert_id, at in look.book.settled:
         waited = look.now - at
-        if is_live(alert_id) or is_notice(alert_id) or not _RECEIPTS <= waited <= NEWS:
+        if is_live(alert_id) or is_notice(alert_id) or waited > NEWS:
             continue
-        if found := _failed(look, alert_id):
+        if found := _failed(look, alert_id, final=waited >= _RECEIPTS):
             yield found
 
 
-def _failed(look: Looking, alert_id: str) -> Concern | None:
+def _failed(look: Looking, alert_id: str, *, final: bool) -> Concern | None:
     assert isinstance(look.ledger, DrillReader)
     row, record = look.ledger.occurrence_of_alert(alert_id), look.ledger.alert(alert_id)
     if row is None or record is None:
         return None
     card = score(look.ledger, row, record, at=look.now)
-    if card.passed is not False:
+    failed = [line for line in card.lines if line.passed is False]
+    if not failed or not (final or any(line.what not in _MENDED for line in failed)):
         return None
-    lines = [f"{one.what}: {one.got}, expected {one.expected}" for one in card.lines if one.passed is False]
-    return _drill(row.drill, row.planned_local, f"DRILL FAILED: {row.drill} {alert_id}: {'; '.join(lines)}")
+    words = "; ".join(f"{line.what}: {line.got}, expected {line.expected}" for line in failed)
+    return _drill(row.drill, row.planned_local, f"DRILL FAILED: {row.drill} {alert_id}: {words}")
 
 
 def _drill(drill: str, planned: str, what: str) -> Concern:
@@ -169,7 +173,7 @@ def wanted(look: Looking) -> Iterator[Concern]:
 def _asked(one: Wanted) -> Concern:
     kind = Kind(one.kind) if one.kind in list(Kind) else Kind.OTHER
     text = one_line(one.text) or f"{kind}: {one.subject}"
-    command = f"alert approve {one.subject}" if kind is Kind.APPROVAL else ""
+    verb = _COMMANDS.get(kind, "")
     return Concern(
         kind=kind,
         topic=f"wanted:{one.subject}",
@@ -177,7 +181,8 @@ def _asked(one: Wanted) -> Concern:
         title=text[:_TITLE],
         what=text,
         about=one.subject,
-        commands=(command,) if command and command not in text else (),
+        # Never a part of the text, whose end is cut where a channel has little room.
+        commands=(f"alert {verb} {one.subject}",) if verb else (),
         to_approvers=one.to == "approvers",
         escalates=kind not in (Kind.APPROVAL, Kind.SENT),
         but=one.by,

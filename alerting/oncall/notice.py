@@ -1,7 +1,8 @@
 """A notice: a few words about this system to the people on call, sent by the same lanes as alerts.
 
-It is kept as an alert with an id of its own (``N-…``) and the lowest priority there is, so it is tried,
-recorded and looked up like any other, and never leaves before an alert. It is in no list of alerts.
+It is kept as an alert with an id of its own (``N-…``), so it is tried, recorded and looked up like any other;
+it is in no list of alerts. What is wrong with the system itself has the lowest priority there is, and never
+leaves before an alert. What a person did alone, or asks for, does: another can still stop it, or must decide.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from alerting.rendering.fit import fit
 
 #: Below every alert (50 and more) and every drill (10).
 PRIORITY: Final = 2
+#: Above every alert and correction (80): a few messages to a few people, which are worth nothing once the
+#: thousands they are about have left.
+AT_ONCE: Final = 90
 #: A notice that could not leave by then says nothing new any more.
 LIFETIME: Final = timedelta(minutes=15)
 AUDIENCE: Final = "on-call"
@@ -58,6 +62,12 @@ class Kind(StrEnum):
         "alert-sent"  #: somebody sent alone what needs no second person: others hear of it, and may stop it
     )
     OTHER = "other"  #: anything else another part of this program wants to be told
+
+    @property
+    def priority(self) -> int:
+        """How urgent it is beside alerts."""
+        people = (Kind.SENT, Kind.BREAK_GLASS, Kind.APPROVAL)
+        return AT_ONCE if self in people else PRIORITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +153,7 @@ def open_notice(
     alert = _alert(concern, notice_id, answer, run_key=run_key, at=at)
     digest = text_digest(*(part for c in contents.values() for part in (c.subject, c.text)))
     ledger.open_alert(Opening(alert=alert, lanes=lanes, actor=ACTOR, digest=digest), at=micros(at))
-    messages = sum(_fill(ledger, way, notice_id, people) for way in desk.ways)
+    messages = sum(_fill(ledger, way, notice_id, people, priority=concern.kind.priority) for way in desk.ways)
     ledger.planned(notice_id, recipients=len(people), notes={})
     if not messages:
         ledger.settle_alert(notice_id, at=micros(at))
@@ -173,7 +183,7 @@ def acked(ledger: LedgerReader, first: str) -> bool:
     return any(act.action == ACKED for act in ledger.audit(first))
 
 
-def _fill(ledger: Ledger, way: Way, notice_id: str, people: Sequence[Person]) -> int:
+def _fill(ledger: Ledger, way: Way, notice_id: str, people: Sequence[Person], *, priority: int) -> int:
     stopped = ledger.opted_out(way.channel)
     kind = way.capabilities.address_kind
     rows = [
@@ -181,7 +191,7 @@ def _fill(ledger: Ledger, way: Way, notice_id: str, people: Sequence[Person]) ->
         for person in people
         if (address := person.address(kind)) and str(address) not in stopped
     ]
-    return ledger.add_batch(notice_id, way.channel, rows, priority=PRIORITY) if rows else 0
+    return ledger.add_batch(notice_id, way.channel, rows, priority=priority) if rows else 0
 
 
 def _alert(concern: Concern, notice_id: str, first: str, *, run_key: str, at: datetime) -> Alert:
@@ -204,7 +214,7 @@ def _alert(concern: Concern, notice_id: str, first: str, *, run_key: str, at: da
         author=ACTOR.name,
         audience=AUDIENCE,
         run_key=run_key,
-        priority=PRIORITY,
+        priority=concern.kind.priority,
     )
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from alerting.authority.identity import Peer
+from alerting.authority.identity import Peer, accounts_of, this_process
 from alerting.authority.tokens import Token, hash_of
 from alerting.cli.confirm import same
 from alerting.config import load
@@ -40,7 +40,10 @@ MAY = {
     "retain": {"ada", "all"},
     "alert.noted": {"sam", "ann", "all"},
     "template.reviewed": {"ann", "ted", "ada", "all"},
+    "notice.acked": set(ROLES),
 }
+#: An account of nobody on any host.
+STRANGER = Peer(uid=4_000_000, pid=0)
 
 
 @pytest.fixture
@@ -82,7 +85,9 @@ def test_a_role_gives_what_the_page_says_and_nothing_else(config, need, key):
 def test_an_account_that_is_nobodys_may_do_nothing_that_needs_a_role(config):
     for need in NEEDS:
         with pytest.raises(NotAllowed, match="is nobody's here"):
-            check(config, need, "")
+            admit(config, {"verb": need, "peer": STRANGER})
+    with pytest.raises(NotAllowed, match="is nobody's here"):
+        check(config, "open", "")
 
 
 def test_what_decides_nothing_needs_no_role(config):
@@ -103,7 +108,7 @@ def test_the_account_of_the_caller_decides_not_that_of_the_owner(config):
     own(config, "sam")
     assert admit(config, {"verb": "open"})["by"] == ("sam",)
     with pytest.raises(NotAllowed, match="nobody's"):
-        admit(config, {"verb": "open", "peer": Peer(uid=4_000_000, pid=0)})
+        admit(config, {"verb": "open", "peer": STRANGER})
 
 
 def test_an_approval_needs_an_approver_and_knows_whose_account_holds_the_token(config):
@@ -125,6 +130,37 @@ def test_an_act_in_a_list_needs_its_own_role(config):
     with pytest.raises(NotAllowed, match="review templates"):
         admit(config, {"verb": "acts", "acts": acts, "token": "alert_vic"})
     assert admit(config, {"verb": "acts", "acts": acts, "token": "alert_ted"})["actor"] == "ted"
+
+
+ACKS = {"verb": "acts", "acts": [["notice.acked", "N-1", {}]], "actor": "chief", "origin": "desk"}
+
+
+def test_a_notice_is_answered_by_whoever_is_on_the_roster_under_that_account_and_by_no_stranger(config):
+    told = {**ACKS, "peer": STRANGER}
+    with pytest.raises(NotAllowed, match="account 4000000 is nobody's here, so it may not answer notices"):
+        admit(config, told)
+    (config.path.parent / "roster.yaml").write_text(
+        'version: 1\npeople:\n  kim: {name: "4000000", phone: "+14135550101"}\n'
+        "shifts:\n  - {who: kim, starts: 2026-09-01T07:00, ends: 2026-09-01T19:00, rule: FREQ=DAILY}\n"
+    )
+    config.path.write_text(CHANNELS + "on_call: {roster: roster.yaml}\n")
+    config = load(config.path, environ={}, sandbox=True)
+    admitted = admit(config, told)
+    assert (admitted["actor"], admitted["origin"]) == ("kim", "desk, account 4000000")
+    with pytest.raises(NotAllowed, match="may not send alerts"):
+        admit(config, {"verb": "open", "peer": STRANGER})
+    mixed = [["notice.acked", "N-1", {}], ["template.reviewed", "template:x", {}]]
+    with pytest.raises(NotAllowed, match="nobody's here"):
+        admit(config, {**told, "acts": mixed})
+
+
+def test_who_has_the_machine_answers_its_notices_whatever_the_file_says_and_as_themselves(config):
+    config.state.mkdir(exist_ok=True)
+    os.chown(config.state, os.getuid(), -1)
+    admitted = admit(config, ACKS)
+    assert admitted["by"] == ()
+    assert admitted["actor"] in accounts_of(this_process())
+    assert admitted["actor"] != "chief"
 
 
 def test_without_operators_everybody_passes_and_is_nobody_in_particular(config):

@@ -9,10 +9,12 @@ from guardroom import Guardroom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerting.authority.admission import just_sent
 from alerting.authority.approvals import Standing, normal_approval
 from alerting.authority.people import Ground
 from alerting.authority.practice import admit_drill
 from alerting.errors import NotAllowed, NotConfirmed, UnknownAlert, UsageProblem
+from alerting.model.alert import MsgType
 
 # -- which alerts
 
@@ -22,7 +24,7 @@ def test_an_immediate_reviewed_template_waits_for_nobody_and_the_others_are_told
     assert [record.alert.id for record in room.alerts()] == [opened.alert_id]
     [(by, notice)] = room.acts(opened.alert_id, "notice.wanted")
     assert (by, notice["kind"], notice["to"]) == ("kim", "alert-sent", "approvers")
-    assert f"alert cancel {opened.alert_id}" in notice["text"]
+    assert notice["text"] == f"kim sent {opened.alert_id}: Fire, Hall. You can stop what has not left"
 
 
 def test_a_standard_template_is_not_sent_by_one_person(room):
@@ -110,7 +112,7 @@ def test_a_request_tells_the_approvers(room):
     asked = room.ask("closed", place="Baker Hall")
     [(by, notice)] = room.acts(asked.id, "notice.wanted")
     assert (by, notice["kind"], notice["to"]) == ("kim", "approval-asked", "approvers")
-    assert asked.id in notice["text"]
+    assert notice["text"] == "kim asks you to approve: Fire, Baker Hall"
     assert "Baker Hall" in notice["text"]
 
 
@@ -284,6 +286,16 @@ def test_a_fourth_real_alert_within_ten_minutes_is_asked_about_once_more(room):
     assert room.send("fire", place="Hall 4", one_more=True).alert_id
     room.clock.advance(timedelta(minutes=10, seconds=1))
     assert room.send("fire", place="Hall 5").alert_id
+
+
+@pytest.mark.parametrize("kind", [MsgType.UPDATE, MsgType.CANCEL])
+def test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more(room, kind):
+    for number in range(3):
+        room.send("fire", place=f"Hall {number}")
+    order, plan = room.order("fire", place="Hall 0")
+    follow_up = replace(plan, subject=replace(plan.subject, msg_type=kind))
+    assert room.give(replace(order, digest=follow_up.digest), follow_up).alert_id
+    assert just_sent(room.ledger, room.clock.now()) == 3
 
 
 def test_a_repeat_with_the_same_run_key_is_never_asked_about(room):

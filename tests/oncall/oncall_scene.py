@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from alerting.callout import Callout
 from alerting.clock import FrozenClock, micros
 from alerting.config.model import OnCall
-from alerting.ledger.rows import Actor
+from alerting.ledger.rows import Actor, OccurrenceRow
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.ledger.writer import GroupWriter
 from alerting.model.audience import Address, AddressKind
@@ -172,6 +172,37 @@ class Scene:
             ledger.settle_alert(alert_id, at=at)
 
         self.do(change)
+
+    def drilled(self, alert_id="D-7K2QXD", **expect):
+        """Take every message of a drill on the text channel but the last one's; it settles half a minute later."""
+        now = self.clock.now()
+        alert = an_alert(id=alert_id, incident=alert_id, created_at=now, expires_at=now + timedelta(hours=1))
+        row = OccurrenceRow(
+            drill="monthly",
+            planned_local="2026-09-02T12:00:00",
+            due_at=micros(now),
+            at=micros(now),
+            outcome="run",
+            alert=alert_id,
+            facts={"expect": expect},
+        )
+
+        def change(ledger):
+            ledger.take_occurrence(row)
+            ledger.open_alert(an_opening(a_lane(), alert=alert), at=micros(now))
+            ledger.add_batch(alert_id, "sms-main", some_deliveries(20), priority=10)
+            ledger.planned(alert_id, recipients=20, notes={})
+            at = micros(now + timedelta(seconds=30))
+            batch = ledger.lease("sms-main", owner="test", at=at, until=at + 10**6)
+            ledger.claim(batch, [r.id for r in batch.rows], at=at)
+            last = batch.rows[-1].id
+            ends = [rejected(r, at=at) if r.id == last else accepted(r, at=at) for r in batch.rows]
+            ledger.settle(batch, ends)
+            ledger.release(batch, not_before=0)
+            ledger.settle_alert(alert_id, at=at)
+
+        self.do(change)
+        self.clock.advance(timedelta(seconds=30))
 
     def notices(self):
         """Return what was opened, oldest first: id, kind, and the addresses by channel."""

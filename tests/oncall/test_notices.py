@@ -248,6 +248,20 @@ def test_whoever_did_it_is_not_told_of_their_own_doing(scene):
     assert scene.look(after=3600) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "verb"), [("alert-sent", "cancel"), ("break-glass", "cancel"), ("approval-asked", "approve")]
+)
+def test_however_long_the_place_what_can_be_done_about_it_is_in_the_text(tmp_path, kind, verb):
+    scene = Scene(tmp_path)
+    scene.channels = the_channels(segments=1)
+    words = f"sam sent L-7K2QXD: Gas leak, {'Baker Hall, north wing ' * 9}"
+    scene.act("notice.wanted", "L-7K2QXD", kind=kind, text=words, to="approvers")
+    scene.look()
+    [(_, contents, _)] = scene.notices()
+    assert f"alert {verb} L-7K2QXD" in contents["sms-main"].text
+    scene.close()
+
+
 def test_a_request_of_a_quarter_of_an_hour_ago_is_no_news(scene):
     scene.act("notice.wanted", "A-4K2Q", kind="approval-asked", text="sam asks", to="approvers", actor=SAM)
     assert scene.look(after=901) == []
@@ -305,6 +319,28 @@ def test_a_missed_drill_is_told_and_waits_for_no_answer(scene):
     assert "DRILL MISSED: monthly, planned for 2026-09-02T11:00" in contents["sms-main"].text
     assert "alert ack" not in contents["sms-main"].text
     assert scene.look(after=3600) == []
+
+
+def test_a_drill_that_was_too_slow_is_told_at_once_with_what_was_expected(scene):
+    scene.drilled(accepted_95_s=20.0)
+    assert len(scene.look()) == 1
+    [(_, contents, _)] = scene.notices()
+    text = contents["email-main"].text
+    assert "DRILL FAILED: monthly D-7K2QXD: 95 % accepted: 30.0 s, expected within 20 s" in text
+    assert "alert drill history monthly" in text
+    assert scene.look(after=3600) == []
+
+
+def test_a_drill_whose_failures_receipts_may_still_mend_is_told_when_they_had_their_time(scene):
+    scene.drilled(failures_percent=2.0)
+    assert scene.look(after=119) == []
+    assert len(scene.look(after=1)) == 1
+    assert "failed or uncertain: 5.0 %" in scene.notices()[0][1]["email-main"].text
+
+
+def test_a_drill_that_did_what_was_expected_is_no_news(scene):
+    scene.drilled(accepted_95_s=60.0, failures_percent=5.0)
+    assert scene.look(after=121) == []
 
 
 @pytest.mark.parametrize("place", ["Łódź Hall " * 4, "x" * 300, "\N{POLICE CARS REVOLVING LIGHT}" * 40])
