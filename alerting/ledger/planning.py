@@ -116,8 +116,12 @@ class Planning(Keeping):
         elif born is State.PENDING:
             self._db.run("count_batch", (new, 0, "ready", batch))
             self._db.run("reopen", (alert,))
+            self._waits(batch)
         else:
             self._db.run("count_batch", (0, new, "done", batch))
+
+    def _waits(self, batch: int) -> None:
+        """Do nothing: where one process owns the ledger, the batches themselves are the queue."""
 
     def _lane(self, alert_id: str, channel: str) -> _Lane:
         row = self._db.one("lane_of", (alert_id, channel))

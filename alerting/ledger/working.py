@@ -130,7 +130,8 @@ class Working(Planning):
 
     def release(self, batch: Batch, *, not_before: int) -> None:
         """Give a batch back: done when every row is settled, else free again at ``not_before``."""
-        self._db.run("release_batch", (not_before, batch.id, batch.epoch))
+        if self._db.run("release_batch", (not_before, batch.id, batch.epoch)):
+            self._waits(batch.id)
 
     def renew(self, batches: Sequence[Batch], *, until: int) -> Sequence[int]:
         """Extend leases; return the ids of batches that are still ours."""

@@ -27,6 +27,7 @@ from alerting.ledger.reading import STRIDE
 from alerting.ledger.receiving import Receiving
 from alerting.ledger.rows import Actor, Applied, AuditRow, Cancelled, Share
 from alerting.ledger.working import Fence
+from alerting.model.delivery import State
 from alerting.model.receipt import Receipt
 
 _PATIENCE: Final = timedelta(seconds=5)
@@ -51,6 +52,7 @@ class PostgresLedger(Receiving, Drilling):
         super().__init__(connection, clock)
         self._connection, self._place = connection, place
         self._acts: list[_Act] = []
+        self._ready: list[int] = []  #: batches that wait for whoever takes them, from this transaction on
         self._learn()
 
     @classmethod
@@ -93,14 +95,15 @@ class PostgresLedger(Receiving, Drilling):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit on leaving, roll back on an error. A nested one is a savepoint."""
-        kept = len(self._acts)
+        kept, ready = len(self._acts), len(self._ready)
         try:
             with self._connection.transaction():
                 yield
                 if self._connection.depth == 1:
+                    self._defer_jobs()
                     self._write_acts()
         except BaseException:
-            del self._acts[kept:]
+            del self._acts[kept:], self._ready[ready:]
             raise
 
     def mend(self, *, patience: timedelta = _PATIENCE) -> bool | None:
@@ -155,6 +158,26 @@ class PostgresLedger(Receiving, Drilling):
     def fall_silent(self, channel: str, *, owner: str) -> None:
         """Leave: the others may take this owner's part a moment later."""
         Speakers(self._db, self._clock).leave(channel, owner)
+
+    # -- the queue --------------------------------------------------------------------------------
+
+    def _waits(self, batch: int) -> None:
+        self._ready.append(batch)
+
+    def _defer_jobs(self) -> None:
+        """Queue one job for each batch that waits now, in the transaction that made it wait.
+
+        By the function Procrastinate itself defers with; importing it would hold up the first message.
+        """
+        ready, self._ready = self._ready, []
+        if ready:
+            self._db.all("defer_jobs", (self._db.ids(ready),))
+
+    def _end_waiting(self, alert: int, state: State, *, reason: str, at: int) -> int:
+        ended = super()._end_waiting(alert, state, reason=reason, at=at)
+        if ended:
+            self._db.all("drop_jobs", (alert,))
+        return ended
 
     # -- the audit log ----------------------------------------------------------------------------
 
@@ -224,4 +247,7 @@ class PostgresLedger(Receiving, Drilling):
         Whoever settles its last rows elsewhere waits for this, and then sees these.
         """
         self._connection.ahead("lock_alert", (alert_id,))
-        return super().settle_alert(alert_id, at=at)
+        settled = super().settle_alert(alert_id, at=at)
+        if settled:
+            self._db.all("drop_jobs", (self._head(alert_id).ref,))
+        return settled

@@ -14,6 +14,7 @@ from typing import Final
 
 from alerting.errors import LedgerUnavailable, Problem
 from alerting.ledger.postgres.connection import Connection
+from alerting.ledger.postgres.queue import raise_queue, wanted_by
 
 _FOLDER: Final = Path(__file__).parent.parent / "migrations" / "postgres"
 _FILES: Final = "[0-9][0-9][0-9][0-9]_*.sql"
@@ -122,6 +123,8 @@ def _apply(connection: Connection, schema: str) -> None:
         for file in files()[found:]:
             text = file.read_text("utf-8")
             connection.do(text)
+            if queue := wanted_by(text):
+                raise_queue(connection, queue)
             told = _LEAST.search(text)
             found = int(file.name[:4])
             least = int(told[1]) if told else found

@@ -20,21 +20,26 @@ _TABLE: Final = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 _INDEX: Final = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+)", re.MULTILINE)
 _TRIGGER: Final = re.compile(r"^CREATE TRIGGER (\w+)[^;]*", re.MULTILINE)
 _FUNCTION: Final = re.compile(r"^CREATE FUNCTION (\w+)\(\)[^$]*\$\$(.*?)\$\$", re.MULTILINE | re.DOTALL)
+#: The queue's objects are left out: they are its maker's, and nothing in them is believed.
 _OBJECTS: Final = """
 SELECT 'table', relname, '' FROM pg_class
 WHERE relnamespace = to_regnamespace(current_schema()) AND relkind IN ('r', 'p')
+  AND relname NOT LIKE 'procrastinate\\_%'
 UNION ALL
 SELECT 'index', relname, CASE WHEN indisvalid THEN '' ELSE 'broken' END
 FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid
 WHERE relnamespace = to_regnamespace(current_schema()) AND NOT indisprimary
   AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)
+  AND indrelid::regclass::text NOT LIKE 'procrastinate\\_%'
 UNION ALL
 SELECT 'trigger', tgname,
        pg_get_triggerdef(pg_trigger.oid) || CASE WHEN tgenabled IN ('O', 'A') THEN '' ELSE ' switched off' END
 FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid
 WHERE relnamespace = to_regnamespace(current_schema()) AND NOT tgisinternal
+  AND relname NOT LIKE 'procrastinate\\_%'
 UNION ALL
-SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = to_regnamespace(current_schema())
+SELECT 'function', proname, prosrc FROM pg_proc
+WHERE pronamespace = to_regnamespace(current_schema()) AND proname NOT LIKE 'procrastinate\\_%'
 """
 
 

@@ -121,3 +121,24 @@ DELETE FROM speaker WHERE channel = ? AND until < (extract(epoch FROM clock_time
 
 -- name: be_first --
 SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.first.' || ?, 0))
+
+-- name: defer_jobs --
+SELECT procrastinate_defer_jobs_v1(array_agg(job.told ORDER BY job.id)) FROM (
+    SELECT batch.id,
+           ROW(CASE WHEN octet_length(channel.name) <= 40 THEN channel.name ELSE md5(channel.name) END,
+               'alerting.batch', batch.priority, NULL, NULL,
+               jsonb_build_object('batch', batch.id, 'alert', batch.alert, 'channel', channel.name),
+               CASE WHEN batch.not_before > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+                    THEN to_timestamp(batch.not_before / 1000000.0) END
+           )::procrastinate_job_to_defer_v1 AS told
+    FROM batch JOIN channel ON channel.ref = batch.channel
+    WHERE batch.id = ANY (?::bigint[]) AND batch.state = 'ready'
+      AND batch.n_pending + batch.n_sending + batch.n_uncertain > 0
+) AS job HAVING count(*) > 0
+
+-- name: drop_jobs --
+SELECT procrastinate_cancel_job_v1(job.id, false, true) FROM (
+    SELECT id FROM procrastinate_jobs
+    WHERE status = 'todo' AND task_name = 'alerting.batch' AND (args ->> 'alert')::bigint = ?
+    FOR UPDATE SKIP LOCKED
+) AS job

@@ -1,0 +1,4 @@
+-- least: 1
+-- queue: 03.04.00_50
+-- The queue that tells workers which batch is waiting: the tables and functions of Procrastinate, made here by
+-- its own packaged SQL, of the version named above. Nothing in them is believed of a delivery.
