@@ -24,6 +24,7 @@ from alerting.model.delivery import UNREACHED
 
 # `alert status` tells incidents, and plans nothing: what planning needs is read when something follows.
 if TYPE_CHECKING:
+    from alerting.broadcast.plan import Plan
     from alerting.rendering.template import Template
     from alerting.service.house import House
     from alerting.service.planning import Past, Request
@@ -230,16 +231,33 @@ def past_of(ledger: LedgerReader, told: Story, *, reached_only: bool = False) ->
     )
 
 
-def alike(ledger: LedgerReader, alert: Alert, place: str) -> AlertRecord | None:
-    """Return the alert somebody opened moments ago with the same words for the same place."""
+def alike(ledger: LedgerReader, alert: Alert, plan: Plan) -> AlertRecord | None:
+    """Return the alert somebody opened moments ago with the same words for the same place.
+
+    One that tells fewer people, or on fewer channels, than this would is another: joining it would leave
+    out whom this officer saw in the preview.
+    """
+    place = plan.subject.confirm_word
     for record in ledger.alerts(limit=_RECENT):
         other = record.alert
         same = (other.template, other.status) == (alert.template, alert.status)
         # Of two that come at once the first to be opened may be the second by the clock.
         recent = abs(other.created_at - alert.created_at) <= JOIN_WITHIN and not record.cancelled_at
-        if same and recent and other.msg_type is MsgType.ALERT and place.casefold() in _words(other):
+        same = same and other.msg_type is MsgType.ALERT and place.casefold() in _words(other)
+        if same and recent and _reaches(ledger, other, plan):
             return record
     return None
+
+
+def _reaches(ledger: LedgerReader, other: Alert, plan: Plan) -> bool:
+    """Whether an alert goes to everybody a plan is for: to the same list, on at least its channels."""
+    if plan.crowd.recipients and plan.crowd.audience != other.audience:
+        return False
+    planned: dict[str, int] = {}
+    for act in ledger.audit(other.id):
+        if act.action == "alert.planned":
+            planned = json.loads(act.body)["deliveries"]
+    return all(planned.get(lane.channel) for lane in plan.lanes if lane.deliveries)
 
 
 def _words(alert: Alert) -> set[str]:

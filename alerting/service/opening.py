@@ -54,7 +54,7 @@ def open_alert(
     if plan.supersedes:
         ledger.alone(f"following {plan.incident}")
         refuse_outrun(ledger, house, plan.incident, plan.supersedes)
-    if not plan.supersedes and (twin := alike(ledger, alert, plan.subject.confirm_word)):
+    if not plan.supersedes and (twin := alike(ledger, alert, plan)):
         ledger.record_act("alert.joined", twin.alert.id, {"run_key": run_key}, actor=actor, at=micros(at))
         return Opened(alert_id=twin.alert.id, planned=0, again=True, joined=twin.alert.author)
     lanes = tuple(

@@ -83,8 +83,9 @@ class Campus:
             default_audience="everyone",
         )
 
-    def send(self, template="gas-leak", *, actor=LEE, key="", **values):
-        request = Request(template=template, values=values or {"place": "Baker Hall"})
+    def send(self, template="gas-leak", *, actor=LEE, key="", channels=(), audience="", **values):
+        words = values or {"place": "Baker Hall"}
+        request = Request(template=template, values=words, channels=channels, audience=audience)
         return self._open(request, Past(), actor, key)
 
     def follow(self, incident, verb, *, template="", joined=False, actor=LEE, key="", **values):

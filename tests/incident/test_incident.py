@@ -1,5 +1,6 @@
 """An incident from its first alert to its end: the same people, the newest word, and nobody by mistake."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -201,6 +202,29 @@ def test_another_place_another_hazard_or_later_is_another_broadcast(campus, chan
     template = "fire" if change == "template" else "gas-leak"
     place = "North Hall" if change == "place" else "Baker Hall"
     assert campus.send(template, actor=KIM, place=place) != first
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"channels": ("texts",)}, {}, 4),
+        ({"channels": ("page",)}, {"channels": ("texts",)}, 4),
+        ({"channels": ("page", "texts"), "audience": "few"}, {"audience": "everyone"}, 4),
+    ],
+)
+def test_an_alert_that_tells_more_people_than_the_first_never_disappears_in_it(campus, first, second, told):
+    campus.house = replace(campus.house, audiences={**campus.house.audiences, "few": campus.people.roster})
+    opened = campus.send(**first)
+    campus.clock.advance(timedelta(minutes=-2))
+    wider = campus.send(actor=KIM, **second)
+    assert wider != opened
+    assert len(campus.addresses(wider)) == told
+
+
+def test_an_alert_that_tells_no_more_people_than_the_first_joins_it(campus):
+    first = campus.send()
+    campus.clock.advance(timedelta(minutes=-2))
+    assert campus.send(actor=KIM, channels=("page",)) == first
 
 
 def test_a_repeated_command_sends_nothing_twice(campus):

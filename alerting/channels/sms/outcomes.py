@@ -81,7 +81,7 @@ def taken(body: bytes) -> Outcome:
         sid, status = found["sid"], found.get("status")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unknown(Reason.UNREADABLE, "an answer of success that names no message")
-    if not isinstance(sid, str) or not sid:
+    if not isinstance(sid, str) or not sid or not sid.isascii():
         return Unknown(Reason.UNREADABLE, "an answer of success that names no message")
     if status == "failed" and (code := code_in(found.get("error_code"))) in REASONS:
         return refused(400, code, text_at(found, "error_message"))
