@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from alerting.errors import Exit
 from alerting.ledger.base import LedgerReader
@@ -48,6 +49,28 @@ class ChannelReport:
         """Whether nothing of it moves any more but by receipts."""
         return self.waiting == 0
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it for scripts; ``delivered`` is None where the channel never tells what arrived."""
+        return {
+            "channel": self.channel,
+            "kind": self.kind,
+            "total": self.total,
+            "accepted": self.accepted,
+            "delivered": self.delivered if self.receipts else None,
+            "receipts": self.receipts,
+            "failed": self.failed,
+            "uncertain": self.uncertain,
+            "waiting": self.waiting,
+            "cancelled": self.cancelled,
+            "first_s": self.first_s,
+            "half_s": self.half_s,
+            "most_s": self.most_s,
+            "arrived_first_s": self.arrived_first_s,
+            "arrived_half_s": self.arrived_half_s,
+            "arrived_most_s": self.arrived_most_s,
+            "permalink": self.permalink or None,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -77,14 +100,17 @@ class Report:
 
     @property
     def exit(self) -> Exit:
-        """The answer of the ``alert`` command for this alert as it stands."""
+        """The answer of the ``alert`` command for this alert as it stands.
+
+        An alert with no message at all told nobody. A follow-up may have none: nobody was reached before.
+        """
         total = sum(channel.total for channel in self.channels)
         accepted = sum(channel.accepted for channel in self.channels)
         if not self.settled:
             return Exit.RUNNING
         if any(channel.uncertain for channel in self.channels):
             return Exit.UNCERTAIN
-        if total == accepted:
+        if total == accepted and (total or self.record.alert.references):
             return Exit.OK
         return Exit.PARTIAL if accepted else Exit.NOTHING_SENT
 

@@ -141,7 +141,7 @@ def as_json(current: Report, **more: Any) -> dict[str, Any]:
         "settled_at": record.settled_at.isoformat() if record.settled_at else None,
         "cancelled_at": record.cancelled_at.isoformat() if record.cancelled_at else None,
         "expires_at": record.alert.expires_at.isoformat(),
-        "channels": [_channel_json(channel) for channel in current.channels],
+        "channels": [channel.as_json() for channel in current.channels],
         "troubles": [
             {
                 "channel": trouble.channel,
@@ -154,26 +154,4 @@ def as_json(current: Report, **more: Any) -> dict[str, Any]:
             for trouble in current.troubles
         ],
         **more,
-    }
-
-
-def _channel_json(channel: ChannelReport) -> dict[str, Any]:
-    return {
-        "channel": channel.channel,
-        "kind": channel.kind,
-        "total": channel.total,
-        "accepted": channel.accepted,
-        "delivered": channel.delivered if channel.receipts else None,
-        "receipts": channel.receipts,
-        "failed": channel.failed,
-        "uncertain": channel.uncertain,
-        "waiting": channel.waiting,
-        "cancelled": channel.cancelled,
-        "first_s": channel.first_s,
-        "half_s": channel.half_s,
-        "most_s": channel.most_s,
-        "arrived_first_s": channel.arrived_first_s,
-        "arrived_half_s": channel.arrived_half_s,
-        "arrived_most_s": channel.arrived_most_s,
-        "permalink": channel.permalink or None,
     }

@@ -9,7 +9,7 @@ from alerting.publishing.decision import as_json
 from alerting.publishing.page import Campus, answers
 
 if TYPE_CHECKING:
-    from alerting.broadcast.report import ChannelReport, Trouble
+    from alerting.broadcast.report import Trouble
     from alerting.ledger.rows import Lane
     from alerting.publishing.sheet import Curve, Moment, Sheet
 
@@ -21,7 +21,7 @@ def listing(sheet: Sheet, campus: Campus) -> dict[str, Any]:
         "written_at": _iso(campus.written_at),
         **_alert(sheet),
         "clock": as_json(sheet.steps),
-        "channels": [_channel(channel) for channel in sheet.report.channels],
+        "channels": [channel.as_json() for channel in sheet.report.channels],
         "curves": {"accepted": _curves(sheet.accepted), "delivered": _curves(sheet.delivered)},
         "troubles": [_trouble(trouble) for trouble in sheet.report.troubles],
         "texts": [_text(lane) for lane in sheet.record.lanes],
@@ -95,28 +95,6 @@ def _moment(moment: Moment) -> dict[str, Any]:
         "actor": moment.actor,
         "origin": moment.origin,
         "detail": moment.detail or None,
-    }
-
-
-def _channel(channel: ChannelReport) -> dict[str, Any]:
-    return {
-        "channel": channel.channel,
-        "kind": channel.kind,
-        "total": channel.total,
-        "accepted": channel.accepted,
-        "delivered": channel.delivered if channel.receipts else None,
-        "receipts": channel.receipts,
-        "failed": channel.failed,
-        "uncertain": channel.uncertain,
-        "waiting": channel.waiting,
-        "cancelled": channel.cancelled,
-        "first_s": channel.first_s,
-        "half_s": channel.half_s,
-        "most_s": channel.most_s,
-        "arrived_first_s": channel.arrived_first_s,
-        "arrived_half_s": channel.arrived_half_s,
-        "arrived_most_s": channel.arrived_most_s,
-        "permalink": channel.permalink or None,
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from alerting.audience.roster import Counts
 from alerting.broadcast.plan import Crowd, LanePlan, Plan, Subject, warnings_of
-from alerting.errors import PlanRefused, Problem, UsageProblem
+from alerting.errors import AudienceProblem, PlanRefused, Problem, UsageProblem
 from alerting.model.alert import Evidence, MsgType, Status
 from alerting.model.message import Message
 from alerting.rendering.core import CoreWords
@@ -85,6 +85,8 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
     lanes = _lanes(
         house, chosen, message, template.title, counts=counts, people=past.people, without=request.without
     )
+    if past.people is None and not any(lane.deliveries for lane in lanes):
+        raise PlanRefused(_to_nobody(audience, lanes))
     crowd = Crowd(
         audience=audience,
         recipients=counts.recipients,
@@ -123,6 +125,15 @@ def _nothing_to_follow(template: Template) -> Problem:
         where=template.path,
         what="this template follows an earlier alert; alone it would begin a new one",
         fix="use `alert update ID`, `alert all-clear ID`, `alert correct ID` or `alert recall ID`",
+    )
+
+
+def _to_nobody(audience: str, lanes: Sequence[LanePlan]) -> Problem:
+    names = ", ".join(lane.channel for lane in lanes if not lane.fallback_only)
+    return Problem(
+        where=f"audience {audience}",
+        what=f"nobody in it has an address for {names}; nothing was sent",
+        fix="name another list with --to, or other channels with --channels",
     )
 
 
@@ -198,7 +209,18 @@ def _counts(house: House, audience: str, chosen: Sequence[Wired]) -> Counts:
         return Counts(recipients=0, refused=0, duplicates=0)
     if not audience:
         raise UsageProblem("no audience: say --to NAME, or set defaults.audience in channels.yaml")
-    return house.roster(audience).counts()
+    try:
+        return house.roster(audience).counts()
+    except AudienceProblem as broken:
+        feeds = [wired.name for wired in chosen if wired.channel.capabilities.feeds]
+        raise AudienceProblem(*broken.problems, *_without_list(feeds)) from None
+
+
+def _without_list(feeds: Sequence[str]) -> Iterator[Problem]:
+    """Say what needs no list of people: a broken one must not keep the public from being told."""
+    if feeds:
+        fix = f"to post there all the same, and tell nobody else: --channels {','.join(feeds)}"
+        yield Problem(where="", what=f"{', '.join(feeds)}: no list is needed there", fix=fix)
 
 
 def _lanes(

@@ -403,7 +403,7 @@ def test_each_end_of_a_call_means_one_thing(end, expected):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"42", b'"SM1"', b'{"sid":null}', b'{"sid":NaN}', b'{"sid":""}', b'{"sid":7}',
+    [b"", b"{", b"[]", b"null", b"42", b'"SM1"', b'{"sid":null}', b'{"sid":NaN}', b'{"sid":""}', b'{"sid":7}', b'{"sid":"SM\\ud800"}',
      b"\xff\xfe\xff", b"[" * 200_000, b'{"sid":{"a":1}}', b"<html>201</html>"],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip

@@ -131,6 +131,18 @@ MISTAKES = {
     "no list of people": Mistake(SEND, 2, "people.csv: no such file", people(None)),
     "an empty list": Mistake(SEND, 2, "people.csv: is empty", people("")),
     "a list of nobody": Mistake(SEND, 2, "nobody on this list can be reached", people("id,phone,email\n")),
+    "a list of nobody, and public posts": Mistake(
+        SEND,
+        2,
+        "and tell nobody else: --channels x-campus,facebook-campus",
+        people("id,phone,email\n"),
+    ),
+    "a list without the addresses of the channel": Mistake(
+        (*SEND, "--channels", "email-main"),
+        2,
+        "nobody in it has an address for email-main; nothing was sent; name another list",
+        people("id,phone\nA,+14135550101\n"),
+    ),
     "a list in UTF-16": Mistake(
         SEND, 2, "is saved as UTF-16; save it as CSV UTF-8", people(PEOPLE.encode("utf-16"))
     ),

@@ -6,9 +6,12 @@ from datetime import timedelta
 import pytest
 from scene import KIM, LEE, UPDATE
 
-from alerting.errors import PlanRefused, UnknownAlert, UsageProblem
+from alerting.broadcast.report import report
+from alerting.clock import micros
+from alerting.errors import Exit, PlanRefused, UnknownAlert, UsageProblem
 from alerting.model.alert import MsgType
 from alerting.model.delivery import State
+from alerting.model.receipt import Receipt, ReceiptStatus
 from alerting.service import opening
 from alerting.service.incident import Follow, close, follow_up, past_of, story
 from alerting.service.opening import open_alert
@@ -225,6 +228,20 @@ def test_an_alert_that_tells_no_more_people_than_the_first_joins_it(campus):
     first = campus.send()
     campus.clock.advance(timedelta(minutes=-2))
     assert campus.send(actor=KIM, channels=("page",)) == first
+
+
+def test_an_alert_whose_every_reader_asked_for_no_more_is_no_success(campus):
+    """Nobody is told, so code 0 (every delivery accepted) would be a lie."""
+    campus.people.count = 1
+    stop = Receipt(
+        channel="texts", status=ReceiptStatus.OPTED_OUT, at=campus.clock.now(), address="phone:+14132000000"
+    )
+    with campus.ledger.transaction():
+        campus.ledger.apply([stop], at=micros(campus.clock.now()))
+    alert = campus.send(channels=("texts",))
+    told = report(campus.ledger, campus.ledger.alert(alert), at=campus.clock.now())
+    assert told.settled
+    assert told.exit is Exit.NOTHING_SENT
 
 
 def test_a_repeated_command_sends_nothing_twice(campus):
