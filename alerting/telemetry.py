@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, Protocol, TextIO, cast
+from typing import Final, Protocol, TextIO
 
 from alerting.clock import SystemClock
 
@@ -51,7 +52,7 @@ EVENTS: Final = {
 
 
 class Log(Protocol):
-    """Where events go. Structlog's bound loggers are one."""
+    """Where events go."""
 
     def info(self, event: str, **fields: object) -> object:
         """Tell a thing that happened."""
@@ -80,15 +81,15 @@ class QuietLog:
 
 
 class LazyLog:
-    """Structlog, imported only once there is time: it costs more than a first post may wait.
+    """JSON lines in a file (the state directory's ``engine.log``), or on stderr.
 
-    Events are kept until ``flush`` is first called, and written as they come from then on: JSON lines
-    in a file (the state directory's ``engine.log``), or on stderr.
+    Events are kept until ``flush`` is first called, since a first post may not wait for a disk, and
+    written as they come from then on.
     """
 
     def __init__(self, path: str = "") -> None:
         self._path = path
-        self._log: Log | None = None
+        self._file: TextIO | _Appending | None = None
         self._kept: list[tuple[str, str, dict[str, object]]] = []
 
     def info(self, event: str, **fields: object) -> None:
@@ -105,16 +106,17 @@ class LazyLog:
 
     def flush(self) -> None:
         """Write what was kept."""
-        if self._log is None:
-            self._log = _structlog(self._path)
+        if self._file is None:
+            self._file = _Appending(self._path) if self._path else sys.stderr
         kept, self._kept = self._kept, []
         for level, event, fields in kept:
-            getattr(self._log, level)(event, **fields)
+            line = json.dumps({**fields, "event": event, "level": level}, default=repr)
+            self._file.write(f"{line}\n")
 
     def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
         at = SystemClock().now().isoformat(timespec="milliseconds")
         self._kept.append((level, event, {"at": at, **fields}))
-        if self._log is not None:
+        if self._file is not None:
             self.flush()
 
 
@@ -151,17 +153,3 @@ class _Appending:
         except OSError:
             with suppress(OSError, ValueError):
                 sys.stderr.write(line)
-
-    def flush(self) -> None:
-        """Do nothing: a line is written at once."""
-
-
-def _structlog(path: str) -> Log:
-    import structlog
-
-    file = cast("TextIO", _Appending(path)) if path else sys.stderr
-    log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(file),
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)],
-    )
-    return log

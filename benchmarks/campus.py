@@ -88,13 +88,13 @@ def mailing(port: int, *, connections: int, batch: int) -> str:
 
 
 def campus(folder: Path, list_path: Path, channels: Sequence[str]) -> Path:
-    """Write channels.yaml with these channels; of an earlier run nothing stays but its checked lists."""
+    """Write channels.yaml with these channels; of an earlier run nothing stays but what it has checked."""
     state = folder / "state"
     for path in state.glob("*"):
-        if not path.is_dir():
-            path.unlink()
-        elif path.name != "audiences":
+        if path.is_dir() and path.name != "audiences":
             shutil.rmtree(path)
+        elif not path.is_dir() and not path.name.startswith("checked-"):
+            path.unlink()
     names = ", ".join(channel.split("name: ")[1].split("\n")[0] for channel in channels)
     head = _HEAD.format(state=state, templates=TEMPLATES, people=list_path, names=names)
     path = folder / "channels.yaml"

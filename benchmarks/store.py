@@ -10,7 +10,7 @@ from statistics import median
 from benchmarks.campus import people, sms
 from benchmarks.lab import Lab, ratio
 from benchmarks.table import Line, at_least, at_most
-from benchmarks.texts import send
+from benchmarks.texts import home, send
 
 
 def ledger(lab: Lab) -> Iterator[Line]:
@@ -80,6 +80,6 @@ def growth(lab: Lab) -> Iterator[Line]:
             return
         wall = send(lab, channels, 1_000_000).wall_s
         yield at_most("1,000,000 deliveries, Enter to the last outcome on disk", wall, 90, unit=" s")
-        config = lab.folder / "channels.yaml"
+        config = home(lab, 1_000_000) / "channels.yaml"
         status = lab.cost("-m", "benchmarks.command", "--config", str(config), "status")
         yield at_most("`alert status` of it", status.wall_s, 0.3, unit=" s")

@@ -108,7 +108,7 @@ def conditions(*, pairs: int, quick: bool) -> str:
         f"{platform.release()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"{libraries}. "
         "CPU is user and system time of the whole process, start-up included, unless a row says otherwise; "
-        "lists of people were checked before, except where checking is what is measured."
+        "lists of people and channels.yaml were checked before, except where checking is what is measured."
     )
 
 

@@ -27,7 +27,6 @@ _LIBRARIES: Final = (
     "pycurl",
     "pydantic",
     "pyyaml",
-    "structlog",
     "tenacity",
     "tweepy",
     "twilio",

@@ -78,15 +78,16 @@ def test_what_hands_an_alert_over_reads_neither_lanes_nor_loop_nor_a_reader_of_l
     assert set(done.stdout.split()) & unwanted == set()
 
 
-def test_the_logging_library_waits_until_there_is_time_to_write(tmp_path):
+def test_events_are_written_without_a_logging_library_once_there_is_time(tmp_path):
     code = (
-        "import sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x');"
-        " print('structlog' in sys.modules); l.flush(); print('structlog' in sys.modules)"
+        "import os, sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x', why='y');"
+        " print(os.path.exists('e')); l.flush(); l.error('z'); print('structlog' in sys.modules, 'rich' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
     )
 
-    assert done.stdout.split() == ["False", "True"]
-    line = json.loads((tmp_path / "e").read_text())
-    assert (line["event"], line["level"]) == ("x", "info")
+    assert done.stdout.split() == ["False", "False", "False"]
+    first, second = map(json.loads, (tmp_path / "e").read_text().splitlines())
+    assert (first["event"], first["level"], first["why"]) == ("x", "info", "y")
+    assert (second["event"], second["level"]) == ("z", "error")
