@@ -7,9 +7,9 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
 
 from alerting.audience.roster import Counts
 from alerting.broadcast.lane import Lane, Rules
@@ -171,7 +171,7 @@ def _open(scene: Scene, book: Book, clock: VirtualClock, providers: dict[str, Pr
     house = House(
         campus="Simulated",
         source="SIM ALERT",
-        zone=cast("Any", UTC),
+        zone=ZoneInfo("UTC"),
         link="",
         channels=wired,
         templates=TemplateStore(_TEMPLATES),
