@@ -13,11 +13,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from alerting.audience.source import AudienceSource, QuickSource, Refused
-from alerting.errors import AudienceProblem, Problem
+from alerting.errors import AudienceProblem, LedgerUnavailable, Problem
 from alerting.keys import text_digest
 from alerting.model.audience import AddressKind, Recipient
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 #: Raised whenever checking changes, so that an older roster is not trusted.
 _VERSION: Final = "1"
 _CHUNK: Final = 5_000
+#: Digits of what names the state of a list in its roster's name.
+_MARK: Final = 16
 _EXAMPLES: Final = 20
 _WORDS: Final = {kind: kind.value for kind in AddressKind}
 _SCHEMA: Final = """
@@ -118,6 +122,7 @@ def roster_of(source: AudienceSource, *, name: str, list_path: Path, salt: str, 
 
     Raises:
         AudienceProblem: the list cannot be read, or nobody is on it.
+        LedgerUnavailable: what was checked cannot be kept: a full disk, no permission.
     """
     try:
         stat = list_path.stat()
@@ -126,12 +131,23 @@ def roster_of(source: AudienceSource, *, name: str, list_path: Path, salt: str, 
     mark = text_digest(
         _VERSION, str(list_path.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), salt
     )
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = directory / f"{name}-{mark[:16]}.roster"
-    if not path.exists():
-        _build(source, path, list_path)
-        _sweep(directory, name, keep=path)
+    path = directory / f"{name}-{mark[:_MARK]}.roster"
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _whole(path):
+            _build(source, path, list_path)
+            _sweep(directory, name, keep=path)
+    except (OSError, sqlite3.Error) as error:
+        raise _unkept(directory, error) from error
     return Roster(path)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a roster is there and can be read; a damaged one is built anew."""
+    try:
+        return path.exists() and Roster(path).counts().recipients > 0
+    except (AudienceProblem, sqlite3.Error, ValueError, TypeError):
+        return False
 
 
 def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
@@ -156,10 +172,20 @@ def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('counts', ?)", (json.dumps(_plain(counts)),))
         db.execute("COMMIT")
         db.close()
+        _sync(draft)
         draft.replace(path)
     finally:
         db.close()
         draft.unlink(missing_ok=True)
+
+
+def _sync(draft: Path) -> None:
+    """Have a file on the disk before it takes its name: a power cut must leave no half a list there."""
+    file = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
@@ -218,15 +244,31 @@ def _plain(counts: Counts) -> dict[str, object]:
 
 
 def _reading(path: Path) -> closing[sqlite3.Connection]:
-    """Open a finished roster; nobody writes to it any more, so it needs no locks."""
-    return closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None))
+    """Open a finished roster; nobody writes to it any more, so it needs no locks.
+
+    Raises:
+        AudienceProblem: it is gone, because its list has changed.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    try:
+        return closing(sqlite3.connect(uri, uri=True, isolation_level=None))
+    except sqlite3.OperationalError as error:
+        what = "the list changed while it was being read; nothing was sent"
+        raise AudienceProblem(Problem(where=path.name, what=what, fix="repeat the command")) from error
 
 
 def _sweep(directory: Path, name: str, *, keep: Path) -> None:
     """Remove rosters of earlier states of the list: they are copies of personal data."""
-    for old in directory.glob(f"{name}-*.roster"):
+    for old in directory.glob(f"{escape(name)}-{'[0-9a-f]' * _MARK}.roster"):
         if old != keep:
             old.unlink(missing_ok=True)
+
+
+def _unkept(directory: Path, error: OSError | sqlite3.Error) -> LedgerUnavailable:
+    words = getattr(error, "strerror", None) or str(error)  # SQLite's own: "database or disk is full"
+    what = f"the checked list cannot be kept here ({words}); nothing was sent"
+    fix = "free some space there, or let this user write there"
+    return LedgerUnavailable(Problem(where=str(directory), what=what, fix=fix))
 
 
 def _unreadable(path: Path, error: OSError) -> AudienceProblem:

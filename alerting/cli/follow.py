@@ -75,7 +75,10 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
             return current
         if alone_since and time.monotonic() - alone_since > _GRACE_S:
             if restarts == _RESTARTS:
-                note(f"The sender ended {_RESTARTS + 1} times; see {app.state / 'sender.log'}")
+                note(
+                    f"The sender ended {_RESTARTS + 1} times, and NOBODY IS SENDING NOW. What is accepted is kept."
+                )
+                note(f"Why: `alert doctor`, and {app.state / 'sender.log'}. When it is mended: alert resume")
                 return current
             if not _restarted(app):
                 return current

@@ -37,10 +37,11 @@ def _bug(error: Exception) -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="alert-failed-", suffix=".txt", delete=False) as file:
-        file.write("".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False)))
     _say(f"alert: this program failed ({type(error).__name__}). What is on record is safe: `alert status`.")
-    _say(f"alert: details for whoever mends it: {file.name}")
+    with suppress(OSError):  # a full disk may be what made it fail
+        with tempfile.NamedTemporaryFile("w", prefix="alert-failed-", suffix=".txt", delete=False) as file:
+            file.writelines(traceback.format_exception(type(error), error, error.__traceback__, chain=False))
+        _say(f"alert: details for whoever mends it: {file.name}")
     return Exit.BUG
 
 

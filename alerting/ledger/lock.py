@@ -67,20 +67,24 @@ class RunnerLock:
     def _take(self, fd: int) -> None:
         if not self._locked(fd):
             raise self._busy(fd)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()} {self._clock.now().isoformat()}\n".encode(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()} {self._clock.now().isoformat()}\n".encode(), 0)
+        except OSError as error:
+            # A lock that names nobody would look free to whoever asks who is sending.
+            raise self._unusable("cannot be written", "free some space on its disk", error) from error
 
     def _open(self, flags: int) -> int:
         try:
             return os.open(self.path, flags | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise LedgerUnavailable(
-                Problem(
-                    where=str(self.path),
-                    what=f"cannot be opened ({error.strerror})",
-                    fix="make the state directory, and let this user write in it",
-                )
-            ) from error
+            fix = "make the state directory, and let this user write in it"
+            raise self._unusable("cannot be opened", fix, error) from error
+
+    def _unusable(self, what: str, fix: str, error: OSError) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            Problem(where=str(self.path), what=f"{what} ({error.strerror}); nothing was sent", fix=fix)
+        )
 
     def _locked(self, fd: int) -> bool:
         # Whoever asks who holds the lock has it for an instant: that must not look like a runner.

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -106,3 +107,18 @@ def test_a_holder_that_is_about_to_end_is_waited_for_and_no_longer_than_asked(tm
     with pytest.raises(LedgerBusy):
         RunnerLock(tmp_path, sleep=waits.append).acquire(patience_s=2.0)
     assert 2.0 <= sum(waits) < 4.0
+
+
+def test_a_lock_nobody_can_sign_is_told_in_words_and_not_kept(tmp_path):
+    """As on a full disk: a lock that names nobody would look free."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(
+            LedgerUnavailable, match=r"engine.lock: cannot be written .*; nothing was sent; free"
+        ):
+            RunnerLock(tmp_path).acquire()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with RunnerLock(tmp_path) as lock:
+        assert lock.held_by() == os.getpid()
