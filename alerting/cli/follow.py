@@ -75,16 +75,18 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
             return current
         if alone_since and time.monotonic() - alone_since > _GRACE_S:
             if restarts == _RESTARTS:
-                note(
-                    f"The sender ended {_RESTARTS + 1} times, and NOBODY IS SENDING NOW. What is accepted is kept."
-                )
-                note(f"Why: `alert doctor`, and {app.state / 'sender.log'}. When it is mended: alert resume")
+                _give_up(app)
                 return current
             if not _restarted(app):
                 return current
             ledger = _reader(app)
             restarts, alone_since = restarts + 1, None
         time.sleep(_LOOK_S)
+
+
+def _give_up(app: App) -> None:
+    note(f"The sender ended {_RESTARTS + 1} times, and NOBODY IS SENDING NOW. What was accepted is kept.")
+    note(f"Why: `alert doctor`, and {app.state / 'sender.log'}. When that is mended: alert resume")
 
 
 def _reader(app: App) -> LedgerReader:
