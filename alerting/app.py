@@ -220,12 +220,12 @@ class App(Archive):
         Raises:
             AudienceProblem: its list cannot be read.
         """
-        from alerting.audience.csvfile import CsvAudience
+        from alerting.audience.later import LaterCsv
         from alerting.audience.roster import roster_of
 
         settings = self.config.audiences[name]
         region = settings.region or self.config.campus.region
-        source = CsvAudience(settings.csv, region=region, groups=settings.groups)
+        source = LaterCsv(settings.csv, region=region, groups=settings.groups)
         salt = f"{region}|{','.join(sorted(settings.groups))}"
         self.ready_state()
         directory = self.state / "audiences"

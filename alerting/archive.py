@@ -7,8 +7,6 @@ writes. The state directory is there in both cases: for the lists, the keys, the
 from __future__ import annotations
 
 import os
-import platform
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -94,7 +92,12 @@ class Archive:
         On a file there is one sender at a time, and the next takes its batches over at once. On PostgreSQL
         there are many, and nobody may take another's before the lease is over.
         """
-        return f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}" if self.shared else "embedded"
+        if self.shared is None:
+            return "embedded"
+        import platform
+        import secrets
+
+        return f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}"
 
     def writer(self) -> GroupWriter:
         """Return the thread that owns the writing connection; for an act that must not wait long."""

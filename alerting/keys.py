@@ -7,7 +7,6 @@ and no code can mistake one for the other. ``N-`` is a notice: about this progra
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import Final
 
 #: Crockford's base 32: no I, L, O or U, so an id survives a radio or a phone call.
@@ -19,6 +18,8 @@ _KEY_HEX: Final = 32
 
 def new_alert_id(*, live: bool) -> str:
     """Return a fresh id such as ``L-7K2QXD``: the mode, then 30 random bits."""
+    import secrets  # most commands make no id
+
     return (_LIVE if live else _DRILL) + "".join(secrets.choice(ALPHABET) for _ in range(_ID_LENGTH))
 
 

@@ -30,6 +30,7 @@ class Cost:
     cpu_s: float
     wall_s: float
     rss_mib: float
+    process: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Lab:
         if process.returncode not in codes:
             raise RuntimeError(f"{' '.join(words)}: {told.decode()[-2000:]}")
         wall = time.perf_counter() - began
-        return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+        return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, process.pid)
 
     def surroundings(self) -> dict[str, Any]:
         """Return how a process is started here, for those that are talked to while they run."""

@@ -48,7 +48,7 @@ class Counter:
         self.total += 1
         if self.total == 1:
             self.first_at = now
-            self.first_cpu_s = cpu_of(self._watch) if self._watch else 0.0
+            self.first_cpu = cpu_by_process(self._watch) if self._watch else {}
         self.last_at = now
         self._recent.append(now)
         while now - self._recent[0] >= 1.0:
@@ -58,26 +58,35 @@ class Counter:
 
     def reset(self) -> None:
         self.total = self.busiest = 0
-        self.first_at = self.first_cpu_s = 0.0
+        self.first_at = 0.0
+        self.first_cpu: dict[int, float] = {}
         self.last_at = time.time()
         self._recent: deque[float] = deque()
 
     def told(self) -> dict[str, float]:
-        names = ("total", "busiest", "first_at", "last_at", "first_cpu_s")
-        return {name: getattr(self, name) for name in names}
+        names = ("total", "busiest", "first_at", "last_at")
+        each = {f"first_cpu_of_{process}": spent for process, spent in self.first_cpu.items()}
+        told = {name: getattr(self, name) for name in names}
+        return {**told, "first_cpu_s": sum(self.first_cpu.values()), **each}
 
 
 def cpu_of(marker: str) -> float:
-    """CPU seconds so far of every process with the marker in its command line (Linux)."""
-    spent = 0
+    """CPU seconds so far of every living process with the marker in its command line (Linux)."""
+    return sum(cpu_by_process(marker).values())
+
+
+def cpu_by_process(marker: str) -> dict[int, float]:
+    """The same, by process."""
+    spent: dict[int, float] = {}
     for task in Path("/proc").glob("[0-9]*/task/*/schedstat"):
         try:
             words = (task.parents[2] / "cmdline").read_bytes()
             if marker.encode() in words and b"benchmarks.stub" not in words:
-                spent += int(task.read_text().split()[0])
+                process, used = int(task.parts[2]), int(task.read_text().split()[0]) / 1e9
+                spent[process] = spent.get(process, 0.0) + used
         except OSError:
             continue
-    return spent / 1e9
+    return spent
 
 
 class Caller:

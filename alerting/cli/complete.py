@@ -5,7 +5,6 @@ The configuration is read as it stands, unchecked: one mistake in it must not ta
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -33,6 +32,8 @@ def _offered(source: Callable[[_Setting], Iterable[tuple[str, str]]]) -> Source:
 
     @wraps(source)
     def offer(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+        import logging  # every command reads this room; few complete a line
+
         # A half-typed command is no place for a library's warnings.
         logging.disable()
         try:

@@ -10,6 +10,7 @@ from typing import Final
 from alerting.broadcast.lane import Lane, Rules
 from alerting.channels.base import Channel
 from alerting.clock import Clock
+from alerting.engine.precedence import Precedence
 from alerting.errors import LedgerUnavailable, innermost
 from alerting.ledger.base import Ledger, LedgerWriter
 from alerting.telemetry import Log
@@ -54,6 +55,7 @@ class EmbeddedEngine:
         self._breaks: dict[str, list[str]] = {}
         self._wake = asyncio.Event()
         self._wanted: set[str] = set()
+        self._precedence = Precedence()
 
     @property
     def lanes(self) -> dict[str, Lane]:
@@ -138,6 +140,7 @@ class EmbeddedEngine:
         try:
             lane = self._lanes[name] = self._lane(name)
             try:
+                await self._precedence.turn(lane.channel)
                 await lane.run(stop=stop)
             finally:
                 await lane.channel.aclose()

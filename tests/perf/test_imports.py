@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,21 @@ def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
     found = imported("status", cwd=campus)
 
     assert found & {"pydantic", "yaml", "alerting.config.sections", "alerting.rendering.template"} == set()
+    # Small ones that add up.
+    assert found & {"secrets", "logging", "rich", "alerting.audience.source"} == set()
+
+
+def test_a_list_that_has_not_changed_costs_a_preview_no_reader_of_lists(campus):
+    (campus / "state").mkdir(mode=0o700)
+    words = (Path(__file__).parents[2] / "templates" / "gas-leak.md").read_text()
+    (campus / "templates" / "gas-leak.md").write_text(words)
+    first = imported("preview", "gas-leak", "-v", "place=Hall", cwd=campus)
+
+    found = imported("preview", "gas-leak", "-v", "place=Hall", cwd=campus)
+
+    reader = {"alerting.audience.csvfile", "alerting.audience.clean", "alerting.audience.columns"}
+    assert first & reader == reader
+    assert found & reader == set()
 
 
 def test_what_hands_an_alert_over_reads_neither_lanes_nor_loop_nor_a_reader_of_lists(tmp_path):

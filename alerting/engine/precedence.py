@@ -1,0 +1,48 @@
+"""Feeds before everybody else: one post reaches thousands at once, and those who never registered.
+
+Importing a vendor's library takes longer than anything else between an open alert and its first message,
+and Python runs one import at a time, whatever the number of threads. Whoever begins first is ready first;
+who comes second is ready when both are, in either order. So the libraries of feeds are read first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Final
+
+from alerting.channels.base import Channel, Foreseen
+
+#: A library that hangs must not hold up the other channels: how long they wait for it, in seconds.
+LONGEST_S: Final = 1.0
+
+
+class Precedence:
+    """Says when a lane may begin. One for all lanes of a process."""
+
+    def __init__(self, longest_s: float = LONGEST_S) -> None:
+        self._longest_s = longest_s
+        self._reading: set[asyncio.Task[None]] = set()
+
+    async def turn(self, channel: Channel) -> None:
+        """Return when it is this channel's turn: a feed has read its library, the others have let it."""
+        if not channel.capabilities.feeds:
+            # Lanes that were started in the same moment have said by then that they read.
+            await asyncio.sleep(0)
+            if self._reading:
+                await asyncio.wait(self._reading, timeout=self._longest_s)
+        elif isinstance(channel, Foreseen) and not all(name in sys.modules for name in channel.needs):
+            task = asyncio.create_task(asyncio.to_thread(_read, channel.needs))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+            await asyncio.wait([task])
+
+
+def _read(names: Sequence[str]) -> None:
+    for name in names:
+        # Whatever is wrong with a library, its own channel meets it again, and says so.
+        with suppress(Exception):
+            import_module(name)
