@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO, cast
 
 from alerting.clock import SystemClock
 
@@ -52,7 +51,7 @@ EVENTS: Final = {
 
 
 class Log(Protocol):
-    """Where events go."""
+    """Where events go. Structlog's bound loggers are one."""
 
     def info(self, event: str, **fields: object) -> object:
         """Tell a thing that happened."""
@@ -81,15 +80,15 @@ class QuietLog:
 
 
 class LazyLog:
-    """JSON lines in a file (the state directory's ``engine.log``), or on stderr.
+    """Structlog, imported only once there is time: it costs more than a first post may wait.
 
-    Events are kept until ``flush`` is first called, since a first post may not wait for a disk, and
-    written as they come from then on.
+    Events are kept until ``flush`` is first called, and written as they come from then on: JSON lines
+    in a file (the state directory's ``engine.log``), or on stderr.
     """
 
     def __init__(self, path: str = "") -> None:
         self._path = path
-        self._file: TextIO | _Appending | None = None
+        self._log: Log | None = None
         self._kept: list[tuple[str, str, dict[str, object]]] = []
 
     def info(self, event: str, **fields: object) -> None:
@@ -106,17 +105,16 @@ class LazyLog:
 
     def flush(self) -> None:
         """Write what was kept."""
-        if self._file is None:
-            self._file = _Appending(self._path) if self._path else sys.stderr
+        if self._log is None:
+            self._log = _structlog(self._path)
         kept, self._kept = self._kept, []
         for level, event, fields in kept:
-            line = json.dumps({**fields, "event": event, "level": level}, default=repr)
-            self._file.write(f"{line}\n")
+            getattr(self._log, level)(event, **fields)
 
     def _tell(self, level: str, event: str, fields: dict[str, object]) -> None:
         at = SystemClock().now().isoformat(timespec="milliseconds")
         self._kept.append((level, event, {"at": at, **fields}))
-        if self._file is not None:
+        if self._log is not None:
             self.flush()
 
 
@@ -153,3 +151,28 @@ class _Appending:
         except OSError:
             with suppress(OSError, ValueError):
                 sys.stderr.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: a line is written at once."""
+
+
+def _structlog(path: str) -> Log:
+    """Return a logger of JSON lines.
+
+    Structlog's console printer, which nothing here uses, would import rich and pygments for its colours,
+    twice what the rest of structlog takes. It does without where there is no rich, so there is none for it.
+    """
+    absent = "rich" not in sys.modules
+    if absent:
+        sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog
+    finally:
+        if absent:
+            del sys.modules["rich"]
+    file = cast("TextIO", _Appending(path)) if path else sys.stderr
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(file),
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)],
+    )
+    return log

@@ -27,6 +27,7 @@ _LIBRARIES: Final = (
     "pycurl",
     "pydantic",
     "pyyaml",
+    "structlog",
     "tenacity",
     "tweepy",
     "twilio",

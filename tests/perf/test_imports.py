@@ -94,16 +94,17 @@ def test_what_hands_an_alert_over_reads_neither_lanes_nor_loop_nor_a_reader_of_l
     assert set(done.stdout.split()) & unwanted == set()
 
 
-def test_events_are_written_without_a_logging_library_once_there_is_time(tmp_path):
+def test_the_logging_library_waits_until_there_is_time_and_comes_without_its_colours(tmp_path):
     code = (
         "import os, sys; from alerting.telemetry import LazyLog as L; l = L('e'); l.info('x', why='y');"
-        " print(os.path.exists('e')); l.flush(); l.error('z'); print('structlog' in sys.modules, 'rich' in sys.modules)"
+        " print('structlog' in sys.modules, os.path.exists('e')); l.flush(); l.error('z');"
+        " print('structlog' in sys.modules, 'rich' in sys.modules); import rich"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
     )
 
-    assert done.stdout.split() == ["False", "False", "False"]
+    assert done.stdout.split() == ["False", "False", "True", "False"]
     first, second = map(json.loads, (tmp_path / "e").read_text().splitlines())
     assert (first["event"], first["level"], first["why"]) == ("x", "info", "y")
     assert (second["event"], second["level"]) == ("z", "error")
