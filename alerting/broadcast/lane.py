@@ -198,6 +198,7 @@ class Lane:
         self._part.heard(turn, answer, mono)
         if answer.ours is not None:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
+        self._look |= any(hold.short for hold in turn.finished)
         if turn.look:
             self._due = answer.next_due
             self._known = answer.leased.batch.priority if answer.leased else None

@@ -88,7 +88,7 @@ def commit(ledger: Ledger, turn: Turn) -> Answer:
     answer = Answer()
     silent = _silent(ledger, turn, answer)
     for hold, results in turn.results.items():
-        ledger.settle(hold.batch, results)
+        hold.short |= ledger.settle(hold.batch, results) < len(results)
     for hold, ids in turn.handed.items():
         ledger.hand_over(hold.batch, ids, to=hold.facts.fallback, priority=hold.batch.priority, at=turn.now)
     for alert_id in turn.expired:

@@ -72,7 +72,8 @@ class Item:
 class Hold:
     """A leased batch: rows to send in order, rows that wait for a time, and how many are out.
 
-    ``threads`` holds by address the ids of the incident's earlier messages.
+    ``threads`` holds by address the ids of the incident's earlier messages. ``short`` says that the ledger
+    did not take every result: when the batch is given back, there may be more to do in it.
     """
 
     batch: Batch
@@ -81,6 +82,7 @@ class Hold:
     later: list[tuple[int, int, Item]] = field(default_factory=list)
     threads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     out: int = 0
+    short: bool = False
     _order: int = 0
 
     @classmethod

@@ -34,6 +34,10 @@ def _reach() -> Mapping[str, frozenset[State]]:
 REACH: Final = _reach()
 
 
+#: What a look-up that found a message is recorded as.
+FOUND: Final = "found"
+#: Microseconds before an alert from which on what others adopted is looked at.
+_LATELY: Final = 24 * 3600 * 1_000_000
 _ACCEPTED: Final = State.ACCEPTED
 _CANCELLED: Final = State.CANCELLED
 _PENDING: Final = State.PENDING
@@ -64,7 +68,8 @@ class Settling(Working):
         Every result is kept. It moves its row when it belongs to the row's last attempt, the batch
         has not passed to another owner, and the move is one a result may make. One thing is believed
         from a former owner: that the attempt everybody is looking for was accepted. An acceptance that
-        comes too late and names another message marks the row as maybe sent twice.
+        comes too late and names another message marks the row as maybe sent twice. A message that a
+        look-up found is one delivery's: to the next that takes it for its own nothing happens.
         """
         if not results:
             return 0
@@ -80,6 +85,8 @@ class Settling(Working):
             if result.id not in rows:
                 raise ValueError(f"delivery {result.id} is not one of batch {batch.id}")
             row = _Current(*rows[result.id])
+            if self._adopted(result, fence):
+                continue
             if run.applies(row, result):
                 run.apply(row, result)
             else:
@@ -111,6 +118,15 @@ class Settling(Working):
         if self._db.run("accept_rows", (told,)) < rows:
             raise _OtherCase
         self._db.run("add_accepted", (told,))
+
+    def _adopted(self, result: Settled, fence: Fence) -> bool:
+        """Say whether a message that was found belongs to another delivery already; it cannot be both."""
+        if result.outcome != FOUND or not result.provider_id:
+            return False
+        self.alone(f"adopting {result.provider_id}")
+        channel, address = self._db.one("address_of", (result.id,)) or ("", "")
+        since = fence.accepted_at - _LATELY
+        return result.provider_id in self.known_to(channel, address, besides=result.id, since=since)
 
     def _another(self, row: _Current, late: Settled) -> bool:
         """Say whether a late acceptance is of another message than the one the row knows of."""

@@ -10,8 +10,17 @@ from itertools import pairwise
 import pytest
 
 from alerting.ledger.base import Ledger
+from alerting.ledger.rows import Batch
 from alerting.model.delivery import State
-from alerting.testing.builders import accepted, an_actor, an_address, an_alert, rejected, some_deliveries
+from alerting.testing.builders import (
+    accepted,
+    an_actor,
+    an_address,
+    an_alert,
+    rejected,
+    some_deliveries,
+    unanswered,
+)
 from alerting.testing.ledger_steps import (
     ID,
     MAIL,
@@ -81,6 +90,27 @@ class LedgerAnswers:
         assert ledger.known_to(SMS, person, besides=0, since=NOW) == []
         assert ledger.known_to(MAIL, person, besides=0, since=0) == []
         assert (ledger.incident_number(incident), ledger.incident_number("I-NONE00")) == (3, 0)
+
+    def test_a_message_that_is_found_belongs_to_one_delivery(self, ledger: Ledger) -> None:
+        """Two posts of the same words, looked up at once: the second waits to be looked up again."""
+        batches: list[Batch] = []
+        for alert_id in ("L-FIRST0", "L-SECOND"):
+            alert = an_alert(id=alert_id, incident=alert_id)
+            opened(ledger, SMS, alert=alert)
+            batch = sent(ledger, 1, alert=alert, skip=[batch.id for batch in batches])
+            settle(ledger, batch, unanswered(batch.rows[0]))
+            batches.append(batch)
+        for batch, taken in zip(batches, (1, 0), strict=True):
+            found = accepted(batch.rows[0], outcome="found", provider_id="one", at=NOW + SECOND)
+            assert settle(ledger, batch, found) == taken
+        first, second = batches
+        again = accepted(first.rows[0], outcome="found", provider_id="one", at=NOW + SECOND)
+        assert settle(ledger, first, again) == 0
+        (waits,) = ledger.deliveries("L-SECOND")
+        assert (waits.state, waits.maybe_twice, waits.provider_id) == (State.UNCERTAIN, False, "")
+        other = accepted(second.rows[0], outcome="found", provider_id="two", at=NOW + SECOND)
+        assert settle(ledger, second, other) == 1
+        assert [d.provider_id for d in ledger.deliveries("L-FIRST0")] == ["one"]
 
     def test_the_size_of_an_audience_is_that_of_its_last_alert(self, ledger: Ledger) -> None:
         """Known once planning is closed."""

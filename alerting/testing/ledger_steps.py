@@ -51,10 +51,17 @@ def lease(
     return batch
 
 
-def sent(ledger: Ledger, count: int, *, alert: Alert | None = None, claim: slice = slice(None)) -> Batch:
-    """Plan rows, lease them, and claim some: they are on their way."""
+def sent(
+    ledger: Ledger,
+    count: int,
+    *,
+    alert: Alert | None = None,
+    claim: slice = slice(None),
+    skip: Sequence[int] = (),
+) -> Batch:
+    """Plan rows, lease them (none of the batches in ``skip``), and claim some: they are on their way."""
     assert plan(ledger, count, alert_id=(alert or an_alert()).id) == count
-    batch = lease(ledger)
+    batch = lease(ledger, skip=skip)
     ids = [row.id for row in batch.rows][claim]
     with ledger.transaction():
         assert list(ledger.claim(batch, ids, at=NOW)) == ids

@@ -7,7 +7,7 @@ import pytest
 from stage import Scripted, Searchable, only, rules
 
 from alerting.broadcast.retry import Policy
-from alerting.channels.base import Absent, CannotTell
+from alerting.channels.base import Absent, CannotTell, Found
 from alerting.errors import LedgerUnavailable
 from alerting.keys import delivery_key
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
@@ -101,6 +101,27 @@ async def test_an_answer_that_never_came_is_looked_up_and_adopted(stage):
     assert play.counts() == only("accepted", 4)
     assert set(channel.calls.values()) == {1}
     assert all(d.provider_id.startswith("found-") for d in play.reader().deliveries(play.alert.id))
+
+
+async def test_two_posts_of_the_same_words_never_adopt_the_same_post(stage):
+    both = asyncio.Barrier(2)
+
+    class Page(Searchable):
+        async def find(self, envelope, since):
+            self.asked[str(envelope.address)] += 1
+            if not envelope.others:
+                await both.wait()
+            return Found("2" if "1" in envelope.others else "1")
+
+    channel = Page("page", lambda e, n: Unknown(Reason.TIMEOUT))
+    play = stage(channel)
+    alerts = [play.open(1, id=name) for name in ("L-FIRST0", "L-SECOND")]
+    await play.play()
+    found = [d for alert in alerts for d in play.reader().deliveries(alert)]
+    assert sorted(d.provider_id for d in found) == ["1", "2"]
+    assert not any(d.maybe_twice for d in found)
+    # Both were looked for at once, and one of them once more; nothing was sent again.
+    assert (sum(channel.asked.values()), sum(channel.calls.values())) == (3, 2)
 
 
 async def test_what_the_provider_surely_does_not_have_goes_out_again_unmarked(stage):

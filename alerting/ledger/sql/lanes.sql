@@ -69,6 +69,9 @@ UPDATE delivery SET told = ?, maybe_twice = ? WHERE id = ?
 -- name: decided_by --
 SELECT o.provider_id, o.attempt FROM delivery d JOIN outcome o ON o.delivery = d.id AND o.n = d.decided WHERE d.id = ?
 
+-- name: address_of --
+SELECT channel.name, d.address FROM delivery d JOIN channel ON channel.ref = d.channel WHERE d.id = ?
+
 -- name: move_counters --
 UPDATE batch
 SET n_pending = n_pending + ?, n_sending = n_sending + ?, n_uncertain = n_uncertain + ?,
