@@ -99,7 +99,7 @@ class Desk:
             outcome.provider_id,
             outcome.permalink,
             "",
-            "",
+            outcome.note[: retry.DETAIL],
             row.maybe_twice,
         )
         results = self._results.get(hold)

@@ -31,9 +31,9 @@ def settle_verdict(
     ``inherited`` that the sender died with it: that is no provider's silence, and uses up no resend.
     """
     match verdict:
-        case Found(provider_id=provider_id, permalink=permalink):
+        case Found(provider_id=provider_id, permalink=permalink, note=note):
             return _settled(row, State.ACCEPTED, "found", now)._replace(
-                provider_id=provider_id, permalink=permalink
+                provider_id=provider_id, permalink=permalink, detail=note
             )
         case Absent() | CannotTell() if duplicate:
             return _of_duplicate(row, now)

@@ -13,7 +13,7 @@ from typing import Any
 from alerting.errors import Exit
 from alerting.ledger.base import LedgerReader
 from alerting.ledger.rows import AlertRecord, Tally
-from alerting.model.delivery import FAILED, SETTLED, TAKEN, State
+from alerting.model.delivery import FAILED, SETTLED, TAKEN, Delivery, State
 from alerting.model.outcome import Reason
 
 
@@ -37,6 +37,7 @@ class ChannelReport:
     half_s: float | None
     most_s: float | None
     permalink: str = ""
+    note: str = ""  #: of a public post that stands: what did not work beside it
     receipts: bool = False
     arrived_first_s: float | None = None
     arrived_half_s: float | None = None
@@ -69,6 +70,7 @@ class ChannelReport:
             "arrived_half_s": self.arrived_half_s,
             "arrived_most_s": self.arrived_most_s,
             "permalink": self.permalink or None,
+            "note": self.note or None,
         }
 
 
@@ -119,10 +121,10 @@ def report(ledger: LedgerReader, record: AlertRecord, *, at: datetime, curves: b
     """Read how an alert stands, from counters and never from rows; ``curves`` also how it got there."""
     kinds = {lane.channel: lane.kind for lane in record.lanes}
     tallies = {tally.channel: tally for tally in ledger.tally(record.alert.id)}
-    links = _permalinks(ledger, record, tallies)
+    posts = _posts(ledger, record, tallies)
     promised = frozenset(record.alert.receipts)
     channels = [
-        _channel(tallies[name], kind, links.get(name, ""), promised=name in promised)
+        _channel(tallies[name], kind, posts.get(name), promised=name in promised)
         for name, kind in kinds.items()
         if name in tallies and tallies[name].total
     ]
@@ -145,7 +147,7 @@ def _drawn(
     ]
 
 
-def _channel(tally: Tally, kind: str, permalink: str, *, promised: bool) -> ChannelReport:
+def _channel(tally: Tally, kind: str, post: Delivery | None, *, promised: bool) -> ChannelReport:
     counts = tally.counts
     delivered = counts.get(State.DELIVERED, 0)
     return ChannelReport(
@@ -161,7 +163,8 @@ def _channel(tally: Tally, kind: str, permalink: str, *, promised: bool) -> Chan
         first_s=tally.times.get("first"),
         half_s=tally.times.get("50"),
         most_s=tally.times.get("95"),
-        permalink=permalink,
+        permalink=post.permalink if post else "",
+        note=post.detail if post and post.state in TAKEN else "",
         receipts=promised or delivered > 0,
         arrived_first_s=tally.arrived.get("first"),
         arrived_half_s=tally.arrived.get("50"),
@@ -169,14 +172,14 @@ def _channel(tally: Tally, kind: str, permalink: str, *, promised: bool) -> Chan
     )
 
 
-def _permalinks(ledger: LedgerReader, record: AlertRecord, tallies: dict[str, Tally]) -> dict[str, str]:
-    """Links of public posts: channels of one delivery."""
-    links: dict[str, str] = {}
-    for name, tally in tallies.items():
-        if tally.total == 1:
-            for delivery in ledger.deliveries(record.alert.id, channel=name):
-                links[name] = delivery.permalink
-    return links
+def _posts(ledger: LedgerReader, record: AlertRecord, tallies: dict[str, Tally]) -> dict[str, Delivery]:
+    """Return public posts: channels of one delivery."""
+    return {
+        name: delivery
+        for name, tally in tallies.items()
+        if tally.total == 1
+        for delivery in ledger.deliveries(record.alert.id, channel=name)
+    }
 
 
 def _troubles(ledger: LedgerReader, record: AlertRecord) -> tuple[Trouble, ...]:

@@ -23,7 +23,8 @@ _SECOND: Final = 1_000_000
 _WAITS_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 #: A provider that asks for more time than an alert has left is asked once more before the end.
 _LAST_CALL: Final = 0.9
-_DETAIL: Final = 300
+#: Characters of a provider's words that are kept.
+DETAIL: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +102,14 @@ def _later(
 
 def _told(outcome: Outcome) -> tuple[str, str, str]:
     match outcome:
-        case Accepted():
-            return "accepted", "", ""
+        case Accepted(note=note):
+            return "accepted", "", note[:DETAIL]
         case Rejected(reason=reason, detail=detail):
-            return "rejected", reason.code, detail[:_DETAIL]
+            return "rejected", reason.code, detail[:DETAIL]
         case Deferred(reason=reason, detail=detail):
-            return "deferred", reason.code, detail[:_DETAIL]
+            return "deferred", reason.code, detail[:DETAIL]
         case Unknown(reason=reason, detail=detail):
-            return "unknown", reason.code, detail[:_DETAIL]
+            return "unknown", reason.code, detail[:DETAIL]
         case _:
             assert_never(outcome)
 

@@ -65,10 +65,11 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The provider has it."""
+    """The provider has it. ``note`` is what nobody knows of it all the same, as with ``Accepted``."""
 
     provider_id: str
     permalink: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

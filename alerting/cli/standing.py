@@ -78,6 +78,7 @@ def lines(current: Report, *, blocks: bool = True) -> list[Line]:
     told += map(Line, columns([_HEAD, *rows], right=tuple(range(1, 9))))
     told += map(Line, spread(current.channels, blocks=blocks))
     told += [Line(f"{found.channel}: {found.permalink}") for found in current.channels if found.permalink]
+    told += [Line(f"{found.channel}: {found.note}", "yellow") for found in current.channels if found.note]
     return told + [Line(_trouble(found), _WORRY.get(found.state, "red")) for found in current.troubles]
 
 

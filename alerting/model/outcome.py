@@ -70,10 +70,14 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took it and named it. Not the same as delivered."""
+    """The provider took it and named it. Not the same as delivered.
+
+    ``note`` is what did not work beside it, in words and without secrets: it stands; look at it.
+    """
 
     provider_id: str
     permalink: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ class TestPosting:
         second = await facebook.send(update)
         third = replace(update, content=a_content("Update 2"), thread=(*update.thread, second.provider_id))
         await facebook.send(third)
+        assert second.note == ""
         said = [(post.text, post.parent) for post in posted(sandbox)][1:]
         assert said == [
             ("Update 1", None),
@@ -127,7 +128,9 @@ class TestPosting:
     @pytest.mark.parametrize("effect", ["dead_token", "reset", "html", {"kind": "status", "status": 500}])
     async def test_a_comment_that_fails_does_not_fail_the_post(self, facebook, sandbox, play, effect):
         play({"provider": "graph", "operation": "comment", "effect": effect})
-        assert isinstance(await facebook.send(replace(ENVELOPE, thread=(f"{PAGE}_1",))), Accepted)
+        outcome = await facebook.send(replace(ENVELOPE, thread=(f"{PAGE}_1",)))
+        assert isinstance(outcome, Accepted)
+        assert outcome.note.startswith("posted, but not also as a comment under the incident's first post: ")
         assert operations(sandbox) == ["create", "comment"]
 
     async def test_post_and_comment_share_one_deadline(self, surroundings, play):
@@ -327,6 +330,11 @@ class TestLookup:
         assert second.reason is Reason.DUPLICATE
         verdict = await facebook.find(ENVELOPE, datetime.now(UTC))
         assert verdict == Found(first.provider_id, first.permalink)
+
+    async def test_of_a_follow_up_that_is_found_nobody_knows_whether_it_is_a_comment_too(self, facebook):
+        await facebook.send(ENVELOPE)
+        update = replace(ENVELOPE, thread=(f"{PAGE}_1",))
+        assert "look whether it is also a comment" in (await facebook.find(update, datetime.now(UTC))).note
 
     async def test_later_pages_are_read_too(self, facebook, sandbox, play):
         first = await facebook.send(ENVELOPE)

@@ -94,6 +94,7 @@ class TestPosting:
         play(x_replies="none")
         outcome = await x.send(replace(ENVELOPE, content=a_content("Update"), thread=(first.provider_id,)))
         assert isinstance(outcome, Accepted)
+        assert outcome.note == "posted on its own: X refused it as a reply to the one before"
         assert [(post.text, post.parent) for post in posted(sandbox)][1:] == [("Update", None)]
 
     async def test_an_update_to_a_deleted_post_is_posted_on_its_own(self, x, sandbox):

@@ -46,6 +46,7 @@ CHANNEL_KEYS = [
     "arrived_half_s",
     "arrived_most_s",
     "permalink",
+    "note",
 ]
 PREVIEW_KEYS = [
     "v",

@@ -70,13 +70,19 @@ def test_an_incident_is_one_thread_on_every_channel(campus):
     assert cited == [first, second]
 
 
-def test_a_reply_that_x_refuses_is_posted_on_its_own(campus):
-    first = json.loads(campus.send("--channels", "x-campus", "--json", code=0).stdout)["alert"]
-    campus.box.play(switches={"x_replies": "none"})
+def test_what_cannot_join_its_thread_is_posted_on_its_own_and_says_so(campus):
+    channels = ("--channels", "x-campus,facebook-campus")
+    first = json.loads(campus.send(*channels, "--json", code=0).stdout)["alert"]
+    dead = {"provider": "graph", "operation": "comment", "effect": "dead_token"}
+    campus.box.play(dead, switches={"x_replies": "none"})
 
-    follow(campus, "update", first, *NEWS)
+    second = follow(campus, "update", first, *NEWS)
 
-    assert [post["parent"] for post in posts(campus, "x")] == [None, None]
+    for provider in ("x", "graph"):
+        assert [post["parent"] for post in posts(campus, provider)] == [None, None]
+    told = campus("status", second, code=0).stdout
+    assert "x-campus: posted on its own: X refused it as a reply to the one before" in told
+    assert "facebook-campus: posted, but not also as a comment under the incident's first post: " in told
 
 
 @pytest.mark.parametrize(("channel", "provider"), [("x-campus", "x"), ("facebook-campus", "graph")])

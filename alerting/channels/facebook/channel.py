@@ -12,10 +12,11 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict
+from alerting.channels.base import CannotTell, Check, Envelope, Found, Surroundings, Verdict
 from alerting.channels.facebook import codes, health
 from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Characters of a post.
 LIMIT: Final = 63_206
+#: What a post stands without, in words.
+_NO_COMMENT: Final = "posted, but not also as a comment under the incident's first post"
+_MAYBE_COMMENT: Final = "posted, but look whether it is also a comment under the incident's first post"
 #: An id goes into addresses, of the permalink and of later calls.
 _ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 
@@ -62,9 +66,13 @@ class FacebookChannel(WebFeed):
         """Post once; a follow-up is also put under the incident's first post, as far as that works."""
         until = self._until()
         outcome = self._outcome(await self._write(self._settings.page, "feed", envelope, until))
-        if envelope.thread and isinstance(outcome, Accepted):
-            await self._write(envelope.thread[0], "comments", envelope, until)
-        return outcome
+        if not envelope.thread or not isinstance(outcome, Accepted):
+            return outcome
+        said = await self._write(envelope.thread[0], "comments", envelope, until)
+        comment = self._outcome(said)
+        if isinstance(comment, Accepted):
+            return outcome
+        return replace(outcome, note=f"{_NO_COMMENT}: {comment.reason.words} ({comment.detail})")
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Read the page's feed since the attempt, and look for these words."""
@@ -82,7 +90,8 @@ class FacebookChannel(WebFeed):
         def is_ours(post: Mapping[str, object]) -> bool:
             return self._is_ours(post, envelope.content.text)
 
-        return await self._search(envelope, page, is_ours, _permalink)
+        found = await self._search(envelope, page, is_ours, _permalink)
+        return replace(found, note=_MAYBE_COMMENT) if envelope.thread and isinstance(found, Found) else found
 
     async def check(self) -> Sequence[Check]:
         """Ask Graph for the page, and about the token where the app's secret is configured."""

@@ -8,6 +8,7 @@ answer on the wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +67,10 @@ class XChannel(WebFeed):
             said = await self._post(envelope, until, parent=envelope.thread[-1])
             if not codes.reply_refused(said):
                 return self._outcome(said)
-        return self._outcome(await self._post(envelope, until))
+        outcome = self._outcome(await self._post(envelope, until))
+        if envelope.thread and isinstance(outcome, Accepted):
+            return replace(outcome, note="posted on its own: X refused it as a reply to the one before")
+        return outcome
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Read the account's own timeline since the attempt, and look for these words."""
