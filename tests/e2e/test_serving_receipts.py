@@ -204,14 +204,20 @@ def test_who_replied_stop_is_left_out_next_time_and_said_aloud(campus):
         assert f"/{PEOPLE - 1}" in done.stdout
         listed = campus.run("receipts", "stopped").stdout
         start = signed_call(campus, "/twilio/inbound", {**inbound, "MessageSid": "SMin3", "Body": "START"})
-        asyncio.run(flood(campus, [("start", start)], count="200"))
+        asking = {**inbound, "MessageSid": "SMin4", "Body": "HELP"}
+        helped = signed_call(campus, "/twilio/inbound", asking)
+        asyncio.run(flood(campus, [("start", start), ("help", helped)], count="200"))
         shown = campus.run("preview", "gas-leak", "-v", "place=Baker Hall").stdout
+        words = ("send", "gas-leak", "-v", "place=North Hall", "--confirm", "north hall", "--json")
+        back = json.loads(campus.run(*words).stdout.splitlines()[-1])["alert"]
     assert "***0100" in listed
     assert "replied STOP" not in shown, "START brings a person back"
     assert f"{PEOPLE} people" in shown
     assert person not in listed
     ledger = campus.ledger()
-    assert [reply.text for reply in ledger.replies()] == ["I am safe"]
+    [own] = ledger.deliveries(back, channel="sms-main", address=f"phone:{person}")
+    assert own.provider_id, "the text left for them again"
+    assert [reply.text for reply in ledger.replies()] == ["I am safe", "HELP"]
     ledger.close()
 
 
