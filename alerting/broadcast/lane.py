@@ -1,9 +1,9 @@
 """One lane per channel account: its own pace, window, breaker and deadline.
 
-A lane keeps a sliding window full: as calls end it claims the next rows, without waiting for the
-slowest of a batch. Every turn of the loop is one exchange with the ledger (see ``turn``): outcomes
-in, attempts committed, and only then are those attempts sent. Memory holds a window and a few
-leased batches, whatever the size of the audience.
+A lane keeps a sliding window full: as calls end it claims the next rows, without waiting for the slowest of
+a batch. Every turn of the loop is one exchange with the ledger (see ``turn``): outcomes in, attempts
+committed, and only then are those attempts sent. Memory holds a window and a few leased batches, whatever
+the size of the audience.
 """
 
 from __future__ import annotations
@@ -198,10 +198,10 @@ class Lane:
         self._part.heard(turn, answer, mono)
         if answer.ours is not None:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
-        self._look |= any(hold.short for hold in turn.finished)
         if turn.look:
             self._due = answer.next_due
             self._known = answer.leased.batch.priority if answer.leased else None
+        self._look |= any(hold.short for hold in turn.finished)
         if answer.leased:
             self._take_up(answer.leased)
         for hold, ids in turn.handed.items():
