@@ -2,8 +2,7 @@
 
 A lane keeps a sliding window full: as calls end it claims the next rows, without waiting for the slowest of
 a batch. Every turn of the loop is one exchange with the ledger (see ``turn``): outcomes in, attempts
-committed, and only then are those attempts sent. Memory holds a window and a few leased batches, whatever
-the size of the audience.
+committed, and only then are those attempts sent. Memory holds a window and a few leased batches.
 """
 
 from __future__ import annotations
