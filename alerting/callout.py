@@ -86,6 +86,7 @@ class Callout:
             look = Looking(book=self.book, ledger=ledger, now=now, zone=ZoneInfo(app.config.campus.time_zone))
             found = [*concerns.overdue(look), *concerns.channels(look, self.signals)]
             found += [*concerns.rejected(look, self.signals), *concerns.drills(look), *concerns.wanted(look)]
+            found += concerns.unreviewed(look)
             return duty, [*found, *self.further(look)], list(_due(look))
         finally:
             ledger.close()

@@ -27,6 +27,7 @@ NEEDS: Final[Mapping[str, tuple[frozenset[Role], str]]] = {
     "void": (frozenset({_S, _A}), "void a request"),
     "cancel": (frozenset({_S, _A}), "cancel alerts"),
     "close": (frozenset({_S, _A}), "close incidents"),
+    "review": (frozenset({_A}), "review what was sent alone"),
     "drill.start": (frozenset({_S}), "run drills"),
     "retain": (frozenset({Role.ADMIN}), "delete people's data"),
     "alert.noted": (frozenset({_S, _A}), "note facts of an alert"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from alerting.authority.aftermath import still_owed
 from alerting.clock import instant
 from alerting.drills.score import Scorecard, score
 from alerting.ledger.base import DrillReader, LedgerReader
@@ -38,6 +39,7 @@ def of_ledger(app: App, now: datetime, *, receipts: frozenset[str]) -> Iterator[
         if app.config.callbacks is not None:
             yield from _receipts(ledger, receipts)
         yield from _notices(ledger)
+        yield from _reviews(ledger, now)
     finally:
         ledger.close()
 
@@ -135,3 +137,13 @@ def _notices(ledger: LedgerReader) -> Iterator[Look]:
     for notice in book.waiting():
         detail = f"{notice.first} waits for an answer: {notice.title}"
         yield Look(what="notice", level=Level.WARN, detail=detail, fix=f"alert ack {notice.first}")
+
+
+def _reviews(ledger: LedgerReader, now: datetime) -> Iterator[Look]:
+    """Look at what went without its second person, and nobody has reviewed yet."""
+    for one in still_owed(ledger):
+        left = one.due_at - now
+        hours = abs(left) // timedelta(hours=1)
+        due = f"is due in {hours} h" if left > timedelta() else f"is OVERDUE for {hours} h"
+        detail = f"{one.by} sent {one.alert} alone; its review {due}"
+        yield Look(what="review", level=Level.WARN, detail=detail, fix=f"alert review {one.alert}")

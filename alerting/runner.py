@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.audit import acts
-from alerting.authority import approvals
+from alerting.authority import aftermath, approvals
 from alerting.authority.admission import open_admitted
 from alerting.broadcast import receipts
 from alerting.broadcast.plan import Plan
@@ -263,7 +263,7 @@ class Runner:
             case "open":
                 opened = await self._open(Order.from_json(told), None)
                 return {"ok": True, **asdict(opened)}
-            case "cancel" | "close" | "ask" | "reject" | "void":
+            case "cancel" | "close" | "ask" | "reject" | "void" | "review":
                 return {"ok": True, **await self._perform(told)}
             case "acts" | "receipts" as verb:
                 at, keep = micros(self.clock.now()), acts.answer if verb == "acts" else receipts.answer
@@ -317,6 +317,8 @@ def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[st
             return {}
         case "ask" | "reject" | "void":
             return approvals.answer(ledger, told, at=at)
+        case "review":
+            return aftermath.answer(ledger, told, at=at)
         case other:
             raise KeyError(other)
 

@@ -7,9 +7,10 @@ transaction as the alert: neither can be there without the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
+from alerting.authority import aftermath
 from alerting.authority.approvals import (
     APPROVALS,
     REASON,
@@ -30,8 +31,6 @@ from alerting.service.house import House
 from alerting.service.opening import Opened, open_alert
 from alerting.service.order import Order
 
-#: By when somebody must have looked at an alert that went without its second person.
-REVIEW_WITHIN: Final = timedelta(hours=24)
 _RECENT: Final = 50
 
 
@@ -116,8 +115,10 @@ def _after(
     """Write down what a person did alone, and that the others are to hear of it at once."""
     who, what = order.actor.name, f"{plan.subject.title}, {plan.subject.confirm_word}"
     if reason and plan.second:
-        body = {"reason": reason, "why": list(plan.second), "review_by": micros(at + REVIEW_WITHIN)}
+        due_at = at + aftermath.WITHIN
+        body = {"reason": reason, "why": list(plan.second), "review_by": micros(due_at)}
         ledger.record_act("alert.broke_glass", opened.alert_id, body, actor=order.actor, at=micros(at))
+        aftermath.owe(ledger, opened.alert_id, reason=reason, due_at=due_at, actor=order.actor, at=at)
         text = f"{who} broke the glass ({reason}) and sent {opened.alert_id}: {what}"
         want_notice(ledger, opened.alert_id, "break-glass", text, actor=order.actor, at=at)
     elif told and plan.subject.live:

@@ -197,6 +197,20 @@ def notices(setting: _Setting) -> Iterable[tuple[str, str]]:
 
 
 @_offered
+def reviews(setting: _Setting) -> Iterable[tuple[str, str]]:
+    """Offer the alerts a review is owed for."""
+    from alerting.authority.aftermath import still_owed
+    from alerting.clock import SystemClock
+    from alerting.ledger.sqlite import SqliteLedger
+
+    ledger = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock())
+    try:
+        return [(one.alert, f"{one.by} sent it alone") for one in still_owed(ledger)]
+    finally:
+        ledger.close()
+
+
+@_offered
 def approvals(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer the requests that wait for a second person."""
     from alerting.authority.approvals import Standing, asked_for

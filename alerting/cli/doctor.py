@@ -75,6 +75,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("templates", lambda: health_config.templates(config, quick=quick)),
         ("operators", lambda: health_operators.operators(config)),
+        ("review", lambda: health_operators.reviews(face.view)),
         ("audiences", lambda: health_config.audiences(config)),
         ("drills", lambda: health_drills.drills(config, clock.now())),
         ("on call", lambda: health_config.on_call(config, state, clock.now())),

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "preview": Entry("send", "Show what `send` would send; open nothing."),
     "approve": Entry("approve", "Approve, or reject, what somebody else asks to send."),
     "approvals": Entry("approve", "List what waits for a second person."),
+    "review": Entry("reviews", "Look afterwards at what went without its second person."),
     "status": Entry("status", "Show how alerts stand."),
     "update": Entry("incident", "Tell the same people what is new."),
     "all-clear": Entry("incident", "Tell the same people that it is over."),

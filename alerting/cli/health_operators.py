@@ -10,6 +10,7 @@ from alerting.cli.words import plural
 from alerting.errors import ConfigProblem
 
 if TYPE_CHECKING:
+    from alerting.app import App
     from alerting.config import Config
 
 
@@ -32,3 +33,15 @@ def operators(config: Config) -> Iterator[Finding]:
     fix = "alert operators check" if found else "write operators.yaml: docs/who-may-send.md"
     for advice in advice_of(found):
         yield Finding(what="operators", level=Level.WARN, area=Area.CONFIG, detail=advice, fix=fix)
+
+
+def reviews(app: App) -> Iterator[Finding]:
+    """Look at what went without its second person, and nobody has reviewed yet."""
+    from alerting.authority.aftermath import still_owed
+
+    now = app.clock.now()
+    for one in still_owed(app.reader()):
+        late = ", and should have been by now" if one.overdue(now) else ""
+        detail = f"{one.alert}, which {one.by} sent alone, is not reviewed yet{late}"
+        fix = f"alert review {one.alert}"
+        yield Finding(what="review", level=Level.WARN, area=Area.LEDGER, detail=detail, fix=fix)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, screen, standing, undone
+from alerting.cli import complete, reviews, screen, standing, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -60,7 +60,8 @@ def status(
         screen.tell(standing.lines(current, blocks=screen.blocks()))
         for line in incidents(face.view, current.record.alert.incident):
             say(line)
-        for line in undone.told(face.view.reader(), current.record.alert.id):
+        alert_id = current.record.alert.id
+        for line in [*undone.told(face.view.reader(), alert_id), *reviews.told(face.view, alert_id)]:
             say(line)
     raise typer.Exit(current.exit)
 
@@ -152,7 +153,7 @@ def _recent(face: Face, *, json: bool) -> None:
     rows += [_line(current, zone, replaced) for current in reports]
     for line in columns(rows, right=(3, 4)):
         say(line)
-    for line in incidents(face.view):
+    for line in [*incidents(face.view), *reviews.told(face.view)]:
         say(line)
 
 

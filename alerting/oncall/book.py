@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from alerting.authority import aftermath
 from alerting.clock import instant
 from alerting.keys import is_live
 from alerting.ledger.base import LedgerReader
@@ -85,6 +86,7 @@ class Book:
     wanted: list[Wanted] = field(default_factory=list)
     missed: list[tuple[str, str, datetime]] = field(default_factory=list)  #: drill, its planned time, when
     settled: list[tuple[str, datetime]] = field(default_factory=list)  #: alerts that came to rest, and when
+    reviews: dict[str, tuple[datetime, str]] = field(default_factory=dict)  #: owed for it: due, who sent it
     over_at: dict[str, datetime] = field(default_factory=dict)
     episodes: dict[str, int] = field(default_factory=dict)
 
@@ -106,6 +108,10 @@ class Book:
                 self.missed.append((row.subject, str(body.get("planned", "")), at))
             case "alert.settled":
                 self.settled.append((row.subject, at))
+            case aftermath.OWED:
+                self.reviews[str(body["alert"])] = (instant(int(body["due_at"])), row.actor)
+            case aftermath.DONE:
+                self.reviews.pop(str(body["alert"]), None)
             case _ if row.action == WANTED:
                 self.wanted.append(_wanted(row, body, at))
             case _ if row.action in (OPENED, ACKED, OVER):

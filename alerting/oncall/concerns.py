@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from alerting.authority.aftermath import still_owed
 from alerting.clock import micros
 from alerting.drills.score import CANARIES, FAILURES, score
 from alerting.errors import UnknownAlert
@@ -160,6 +161,29 @@ def _drill(drill: str, planned: str, what: str) -> Concern:
         commands=(f"alert drill history {drill}",),
         escalates=False,
     )
+
+
+def unreviewed(look: Looking) -> Iterator[Concern]:
+    """Yield what went without its second person, and nobody has looked at in time."""
+    for alert_id, (due, by) in list(look.book.reviews.items()):
+        if look.now <= due:
+            continue
+        yield Concern(
+            kind=Kind.REVIEW,
+            topic=f"review:{alert_id}",
+            mark=str(micros(due)),
+            title=f"review overdue: {alert_id}",
+            what=f"REVIEW OVERDUE: {by} sent {alert_id} alone, and nobody has looked at it within a day",
+            about=alert_id,
+            commands=(f"alert review {alert_id}",),
+            # Nobody is in danger: the next morning is soon enough, and alert ready goes on saying it.
+            escalates=False,
+            still=lambda ledger, alert_id=alert_id: _still_unreviewed(ledger, alert_id),  # type: ignore[misc]
+        )
+
+
+def _still_unreviewed(ledger: LedgerReader, alert_id: str) -> bool:
+    return any(one.alert == alert_id for one in still_owed(ledger))
 
 
 def wanted(look: Looking) -> Iterator[Concern]:

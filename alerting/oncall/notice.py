@@ -61,6 +61,7 @@ class Kind(StrEnum):
     SENT = (
         "alert-sent"  #: somebody sent alone what needs no second person: others hear of it, and may stop it
     )
+    REVIEW = "review"  #: nobody has looked at what was sent without its second person
     OTHER = "other"  #: anything else another part of this program wants to be told
 
     @property

@@ -31,6 +31,7 @@ _ACTS: Final[Mapping[str, str]] = {
     "alert.resumed": "Sending resumed after an interruption",
     "alert.approved": "Approved by a second person",
     "alert.broke_glass": "BREAK-GLASS: sent without its second person",
+    "alert.reviewed": "Reviewed afterwards by another person",
     "alert.joined": "A second officer joined: the same alert for the same place",
     "audit.sealed": "Record sealed",
     "incident.opened": "Incident opened",
@@ -180,6 +181,8 @@ def _who(act: AuditRow, body: Mapping[str, Any]) -> str:
     match act.action:
         case "alert.broke_glass":
             return f"{body['reason']} (needed: {'; '.join(body['why'])}); to be reviewed within a day"
+        case "alert.reviewed":
+            return str(body["finding"])
         case "alert.approved":
             return f"asked for by {body['asked_by']}, request {body['approval']}"
         case "notice.wanted":

@@ -36,6 +36,7 @@ MAY = {
     "void": {"sam", "ann", "all"},
     "cancel": {"sam", "ann", "all"},
     "close": {"sam", "ann", "all"},
+    "review": {"ann", "all"},
     "drill.start": {"sam", "all"},
     "retain": {"ada", "all"},
     "alert.noted": {"sam", "ann", "all"},

@@ -9,6 +9,7 @@ from guardroom import Guardroom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerting.authority import aftermath
 from alerting.authority.admission import just_sent
 from alerting.authority.approvals import Standing, normal_approval
 from alerting.authority.people import Ground
@@ -261,6 +262,38 @@ def test_breaking_the_glass_sends_at_once_with_a_reason_and_tells_all_approvers(
     [(_, notice)] = room.acts(opened.alert_id, "notice.wanted")
     assert (notice["kind"], notice["to"]) == ("break-glass", "approvers")
     assert "no other officer on shift" in notice["text"]
+
+
+def review(room, alert_id, *, people=("lee",), finding="it was right; two are on for games now"):
+    told = {"alert": alert_id, "finding": finding, "actor": people[0], "origin": "desk", "by": people}
+    with room.ledger.transaction():
+        return aftermath.answer(room.ledger, told, at=room.clock.now())
+
+
+def test_what_was_sent_alone_waits_a_day_for_somebody_else_to_look_at_it(room):
+    opened = room.send("closed", break_glass="no other officer on shift")
+    [owed] = aftermath.still_owed(room.ledger)
+    assert (owed.alert, owed.by, owed.reason) == (opened.alert_id, "kim", "no other officer on shift")
+    assert owed.due_at == room.clock.now() + timedelta(hours=24)
+    with pytest.raises(NotAllowed, match="kim sent it alone and cannot review it too"):
+        review(room, opened.alert_id, people=("ann", "kim"))
+    for nothing in ("fine", " " * 20, "x" * 1001, "it was\x1b[2J right"):
+        with pytest.raises(UsageProblem, match="a finding of 10 to 1,000 plain characters is needed"):
+            review(room, opened.alert_id, finding=nothing)
+    room.clock.advance(timedelta(hours=24, seconds=1))
+    assert review(room, opened.alert_id.lower())["late"]
+    assert aftermath.still_owed(room.ledger) == []
+    [(by, body)] = room.acts(opened.alert_id, "alert.reviewed")
+    assert (by, body["finding"]) == ("lee", "it was right; two are on for games now")
+
+
+def test_it_is_reviewed_once_and_nothing_else_is(room):
+    alone, by_rule = room.send("closed", break_glass="no other officer on shift"), room.send("fire")
+    review(room, alone.alert_id)
+    with pytest.raises(NotAllowed, match="lee has reviewed it already: it was right"):
+        review(room, alone.alert_id)
+    with pytest.raises(UnknownAlert, match=f"no review is owed for {by_rule.alert_id}"):
+        review(room, by_rule.alert_id)
 
 
 @pytest.mark.parametrize("reason", ["urgent", "         x", "123456789"])

@@ -144,6 +144,37 @@ def test_breaking_the_glass_sends_and_is_marked_in_the_report(crew):
     assert told["actor"] == "kim"
 
 
+def test_a_broken_glass_is_shown_until_another_approver_has_looked_at_it(crew):
+    campus = crew.campus
+    campus.send("--break-glass", "nobody else on shift", env=crew.kim, code=0)
+    [record] = campus.alerts()
+    alert_id = record.alert.id
+    shown = {
+        "status": campus("status", code=0).stdout,
+        "ready": campus("ready").stdout,
+        "doctor": campus("doctor", "--quick").stdout,
+    }
+    for where, text in shown.items():
+        assert f"alert review {alert_id}" in text, where
+    [listed] = json.loads(campus("review", "--json", code=0).stdout)["reviews"]
+    assert (listed["alert"], listed["by"], listed["overdue"]) == (alert_id, "kim", False)
+    found = ("review", alert_id, "--finding", "it was right, he was alone")
+    own = campus(*found, env=crew.kim, code=Exit.NOT_ALLOWED).stderr
+    assert "kim sent it alone and cannot review it too; nothing was recorded" in own
+    assert "tim (template-editor) may not" in campus(*found, env=crew.tim, code=Exit.NOT_ALLOWED).stderr
+    campus("review", alert_id, env=crew.lee, code=Exit.NOT_CONFIRMED)
+    campus.start("serve")
+    campus.awaited_sender()
+    assert "is reviewed" in campus(*found, env=crew.lee, code=0).stdout
+    assert "lee has reviewed it already" in campus(*found, env=crew.lee, code=Exit.NOT_ALLOWED).stderr
+    assert "Nothing waits for a review" in campus("review", code=0).stdout
+    assert "review" not in campus("status", alert_id, code=0).stdout
+    page = json.loads(campus("report", alert_id, "--json", code=0).stdout)
+    moment = next(m for m in page["timeline"] if m["what"] == "Reviewed afterwards by another person")
+    assert (moment["actor"], moment["detail"]) == ("lee", "it was right, he was alone")
+    campus.whole()
+
+
 def test_the_owner_of_the_ledger_refuses_by_itself_and_takes_requests_from_others(crew):
     """A client that asks nobody is refused where the alert would be opened."""
     campus = crew.campus

@@ -276,6 +276,20 @@ def test_the_approvers_of_the_operators_file_are_asked_where_the_roster_names_no
     assert scene.told() == [["+14135550103"]]
 
 
+def test_a_review_nobody_made_in_time_is_told_once_to_who_is_on_duty_and_one_that_was_made_is_not(scene):
+    due = scene.clock.now() + timedelta(hours=23)
+    for alert_id in ("L-7K2QXD", "L-FINE00"):
+        scene.act("review.owed", "reviews", alert=alert_id, reason="alone on shift", due_at=micros(due))
+    assert scene.look(after=23 * 3600) == []
+    scene.act("review.done", "reviews", alert="L-FINE00", finding="it was right", actor=LEE)
+    assert len(scene.look(after=1)) == 1
+    assert scene.look(after=600) == scene.restarted().look(after=600) == []
+    [(_, contents, to)] = scene.notices()
+    assert "REVIEW OVERDUE: sam sent L-7K2QXD alone" in contents["sms-main"].text
+    assert "alert review L-7K2QXD" in contents["sms-main"].text
+    assert to == {"sms-main": ["+14135550101"], "email-main": ["kim@example.edu"]}
+
+
 def test_a_dead_channel_is_told_at_once_and_again_only_after_it_was_mended(scene):
     scene.signals.hear("breaker.opened", {"channel": "sms-main", "reason": "auth"})
     assert scene.look() == []
