@@ -35,7 +35,7 @@ _SETTINGS: Final = {
     "log_min_messages": "fatal",
 }
 #: Where their folders lie, and how one is called: by the process it belongs to.
-_SHELF: Final = Path("/tmp")
+_SHELF: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes each folder for one user
 _FOLDER: Final = re.compile(r"alert-pg-(\d+)-\w+")
 #: prctl(2): the signal a process gets when the thread that made it ends.
 _PARENT_DEATH: Final = 1

@@ -26,8 +26,8 @@ _NUMBER: Final = 10_000
 #: A statement of ours is short, except one that ends an alert for millions of people.
 _STATEMENT_S: Final = 120
 _LOCK_S: Final = 15
-#: A process that froze in the middle of a transaction must not hold rows that others need.
-_IDLE_S: Final = 10
+#: A process that froze in the middle of a transaction must not hold rows that others need. See ``end_stuck``.
+IDLE_S: Final = 10
 #: After so many seconds without an answer the network is taken for cut.
 _SILENT_S: Final = 10
 _ROWS: Final = "unnest("
@@ -111,7 +111,11 @@ class Connection:
             "synchronous_commit": "on",
             "statement_timeout": f"{_STATEMENT_S}s",
             "lock_timeout": f"{_LOCK_S}s",
-            "idle_in_transaction_session_timeout": f"{_IDLE_S}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_S}s",
+            # A host that is cut off says nothing: unless the server asks, its locks are kept for hours.
+            "tcp_keepalives_idle": "5",
+            "tcp_keepalives_interval": "2",
+            "tcp_keepalives_count": "3",
             "default_transaction_read_only": "off" if write else "on",
         }
         for name, value in settings.items():

@@ -8,7 +8,7 @@ in another order after all are told so by the database, and one of them repeats 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -19,19 +19,21 @@ from alerting.ledger.audit import row_after
 from alerting.ledger.codec import canonical
 from alerting.ledger.drilling import Drilling
 from alerting.ledger.postgres.clock import ServerClock
-from alerting.ledger.postgres.connection import Connection
+from alerting.ledger.postgres.connection import IDLE_S, Connection
 from alerting.ledger.postgres.migrate import bring_up
 from alerting.ledger.postgres.place import Place
 from alerting.ledger.postgres.sharing import Speakers
 from alerting.ledger.reading import STRIDE
 from alerting.ledger.receiving import Receiving
-from alerting.ledger.rows import Actor, Applied, AuditRow, Cancelled, Share
+from alerting.ledger.rows import Actor, Applied, AuditRow, Batch, Cancelled, Share
 from alerting.ledger.working import Fence
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt
 
 _PATIENCE: Final = timedelta(seconds=5)
 _LARGEST: Final = 1 << 62
+#: How often whoever finds nothing to take up looks for others that stand still, in seconds.
+_SWEEP_S: Final = 2.0
 
 
 class _Act(NamedTuple):
@@ -53,6 +55,7 @@ class PostgresLedger(Receiving, Drilling):
         self._connection, self._place = connection, place
         self._acts: list[_Act] = []
         self._ready: list[int] = []  #: batches that wait for whoever takes them, from this transaction on
+        self._swept_at = float("-inf")
         self._learn()
 
     @classmethod
@@ -213,6 +216,23 @@ class PostgresLedger(Receiving, Drilling):
             rows.append(row)
             head = (row.seq, row.hash)
         self._db.many("add_audit", rows)
+
+    # -- what others left -------------------------------------------------------------------------
+
+    def lease(
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+    ) -> Batch | None:
+        """Take a batch; where there is none, end whoever stands still and holds one locked.
+
+        The server would end it by itself (``idle_in_transaction_session_timeout``), but forgets to when the
+        last thing it read was a Flush, which psycopg sends behind statements that travelled together.
+        """
+        batch = super().lease(channel, owner=owner, at=at, until=until, skip=skip)
+        now = self._clock.monotonic()
+        if batch is None and now - self._swept_at >= _SWEEP_S:
+            self._swept_at = now
+            self._db.all("end_stuck", (IDLE_S,))
+        return batch
 
     # -- what is locked before it is looked at ----------------------------------------------------
 

@@ -142,3 +142,9 @@ SELECT procrastinate_cancel_job_v1(job.id, false, true) FROM (
     WHERE status = 'todo' AND task_name = 'alerting.batch' AND (args ->> 'alert')::bigint = ?
     FOR UPDATE SKIP LOCKED
 ) AS job
+
+-- name: end_stuck --
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = 'alert'
+  AND pid <> pg_backend_pid() AND state = 'idle in transaction'
+  AND state_change < clock_timestamp() - make_interval(secs => ?)
