@@ -16,7 +16,7 @@ from alerting.model.delivery import State
 
 #: Most deliveries a batch may hold: what one worker loses at once stays small.
 MOST: Final = 500
-#: What waits to follow an alert is an act on its incident; the column for it stays as it was made.
+#: Stood in a column nobody used, behind the body, while there was one. The digest of an opening still has it.
 _NONE: Final = "{}"
 
 
@@ -48,7 +48,6 @@ class Planning(Keeping):
             alert.incident,
             alert.audience,
             alert_text(alert),
-            _NONE,
             opening.digest,
             micros(alert.expires_at),
             at,
@@ -61,7 +60,7 @@ class Planning(Keeping):
         for channel, *lane in lanes:
             self._db.run("add_channel", (channel,))
             self._db.run("add_lane", (ref, *lane, channel))
-        body = {**_opened(opening), "record": record_digest(row, lanes)}
+        body = {**_opened(opening), "record": record_digest((*row[:5], _NONE, *row[5:]), lanes)}
         self.record_act("alert.opened", alert.id, body, actor=opening.actor, at=at)
 
     def _refuse_repeat(self, alert_id: str, run_key: str) -> None:

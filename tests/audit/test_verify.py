@@ -2,6 +2,7 @@ import json
 import os
 import random
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from alerting.audit.checkpoint import read
 from alerting.audit.signer import Verifier, stand_in_key
 from alerting.audit.verify import BY_ALERT, GROWING, PASSING, verify, verify_file
-from alerting.ledger.audit import Chain, row_after
+from alerting.ledger.audit import Chain, record_digest, row_after
 from alerting.ledger.rows import Actor, AuditRow
 from alerting.ledger.scrutiny import LedgerCopy
+from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.receipt import ReceiptStatus
 from alerting.testing.builders import accepted, an_actor
 from tests.audit.conftest import ids
@@ -27,6 +29,33 @@ GROWS = {"receipt", "opt", "reply"}
 def look(house, copy=None, **options):
     with copy or LedgerCopy.open(house.path) as opened:
         return verify(opened, key=stand_in_key(house.state, make=False), **options)
+
+
+def test_a_ledger_of_the_version_before_is_whole_as_it_is_and_once_it_is_brought_up_to_date(lived):
+    """What was opened with the column nobody used keeps its digest without it."""
+    lived.checkpoint()
+    before = {
+        row.subject: json.loads(row.body)["record"]
+        for row in lived.ledger.audit()
+        if row.action == "alert.opened"
+    }
+    lived.ledger.close()
+    older = """
+        ALTER TABLE alert ADD COLUMN pending TEXT NOT NULL DEFAULT '{}';
+        UPDATE meta SET value = '3' WHERE name = 'schema';
+    """
+    with closing(sqlite3.connect(lived.path)) as raw:
+        raw.executescript(older)
+        rows = raw.execute(
+            "SELECT id, run_key, incident, audience, body, pending, digest, expires_at, accepted_at, ref FROM alert"
+        ).fetchall()
+        lanes = "SELECT name, seat, kind, content, fallback FROM lane JOIN channel ON channel.ref = channel WHERE alert = ?"
+        found = {row[0]: record_digest(row[:-1], raw.execute(lanes, row[-1:]).fetchall()) for row in rows}
+    assert found == before
+    lived.ledger = SqliteLedger.open(lived.path, clock=lived.clock)
+    assert look(lived).broken == []
+    with closing(sqlite3.connect(lived.path)) as raw:
+        assert "pending" not in {row[1] for row in raw.execute("PRAGMA table_info(alert)")}
 
 
 def test_a_ledger_that_nobody_touched_is_whole_at_every_moment(lived):

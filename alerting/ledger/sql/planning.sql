@@ -1,8 +1,8 @@
 -- Opening an alert and planning its deliveries.
 
 -- name: add_alert --
-INSERT INTO alert (id, run_key, incident, audience, body, pending, digest, expires_at, accepted_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO alert (id, run_key, incident, audience, body, digest, expires_at, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING ref
 
 -- name: add_channel --

@@ -4,7 +4,7 @@
 SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name
 
 -- name: alerts_raw --
-SELECT id, run_key, incident, audience, body, pending, digest, expires_at, accepted_at,
+SELECT id, run_key, incident, audience, body, '{}' AS pending, digest, expires_at, accepted_at,
        ref, recipients, notes, settled_at, cancelled_at, cancel_reason
 FROM alert ORDER BY ref
 
