@@ -124,8 +124,9 @@ def _child(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
         _redirect(app.state)
         code = _serve(app, order, plan, pipe)
     except OSError as error:
-        where, what = error.filename or app.state, error.strerror or str(error)
-        _tell(pipe, refusal(LedgerUnavailable(Problem(where=str(where), what=what))))
+        where, what = error.filename or app.state, f"{error.strerror or error}; nothing was sent"
+        fix = "let this user write there, and see that the disk has space"
+        _tell(pipe, refusal(LedgerUnavailable(Problem(where=str(where), what=what, fix=fix))))
         _log_failure(app, error)
     except BaseException as error:  # noqa: BLE001 - nothing may climb back into the parent's code
         _log_failure(app, error)

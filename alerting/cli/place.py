@@ -99,7 +99,8 @@ def forget(state: Path, pid: int) -> None:
     """Take a sandbox off the record, if it is the one on record."""
     place = _read(state / _RECORD)
     if place is not None and place.pid == pid:
-        (state / _RECORD).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the record of one that is dead misleads nobody
+            (state / _RECORD).unlink()
 
 
 def stop(state: Path) -> Place | None:

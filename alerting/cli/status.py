@@ -145,6 +145,8 @@ def _recent(face: Face, *, json: bool) -> None:
         return
     if not reports:
         say("Nothing has been sent from here yet.")
+        if ledger is None:
+            note(f"There is no ledger at {face.view.where}.")
         return
     # Not house().zone: that would build every channel, and with --sandbox start one.
     zone = ZoneInfo(face.view.config.campus.time_zone)

@@ -14,6 +14,7 @@ def test_nothing_was_ever_sent_from_here(alert, home):
     done = alert("status")
 
     assert (done.returncode, done.stdout) == (0, "Nothing has been sent from here yet.\n")
+    assert done.stderr.endswith("state/ledger.db.\n"), "a wrong --state is seen at once"
     assert json.loads(alert("status", "--json").stdout)["alerts"] == []
     assert not (home / "state" / "ledger.db").exists()
 
