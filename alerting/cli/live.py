@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -11,6 +13,9 @@ from rich.text import Text
 from alerting.broadcast.report import ChannelReport, Report
 from alerting.cli.spread import spread
 from alerting.cli.words import clean, span
+
+#: A usual row fits into 80 columns, with a channel of 15 letters and 20,000 people.
+_BAR: Final = 10
 
 
 class LiveScreen:
@@ -22,27 +27,31 @@ class LiveScreen:
 
     def show(self, current: Report) -> None:
         """Draw how things stand."""
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("channel", "", "accepted", "delivered", "failed", "uncertain", "first", "95 %"):
-            table.add_column(title, style="" if title else None)
-        for channel in current.channels:
-            table.add_row(*self._row(channel))
-        drawn = [Text(line) for line in spread(current.channels)]
-        self._live.update(Group(table, *drawn), refresh=True)
+        self._live.update(drawn(current), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
         self._live.stop()
 
-    @staticmethod
-    def _row(channel: ChannelReport) -> tuple[Text | ProgressBar, ...]:
-        return (
-            Text(clean(channel.channel)),
-            ProgressBar(total=max(1, channel.total), completed=channel.total - channel.waiting, width=24),
-            Text(f"{channel.accepted:,}/{channel.total:,}", style="green" if channel.settled else ""),
-            Text(f"{channel.delivered:,}" if channel.receipts else "no receipts"),
-            Text(f"{channel.failed:,}", style="red" if channel.failed else "dim"),
-            Text(f"{channel.uncertain:,}", style="yellow" if channel.uncertain else "dim"),
-            Text(span(channel.first_s)),
-            Text(span(channel.most_s)),
-        )
+
+def drawn(current: Report) -> Group:
+    """Return how things stand, as a table with the spread over time below it."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for title in ("channel", "", "accepted", "delivered", "failed", "uncertain", "first", "95 %"):
+        table.add_column(title, style="" if title else None, no_wrap=True)
+    for channel in current.channels:
+        table.add_row(*_row(channel))
+    return Group(table, *(Text(line) for line in spread(current.channels)))
+
+
+def _row(channel: ChannelReport) -> tuple[Text | ProgressBar, ...]:
+    return (
+        Text(clean(channel.channel)),
+        ProgressBar(total=max(1, channel.total), completed=channel.total - channel.waiting, width=_BAR),
+        Text(f"{channel.accepted:,}/{channel.total:,}", style="green" if channel.settled else ""),
+        Text(f"{channel.delivered:,}" if channel.receipts else "-"),
+        Text(f"{channel.failed:,}", style="red" if channel.failed else "dim"),
+        Text(f"{channel.uncertain:,}", style="yellow" if channel.uncertain else "dim"),
+        Text(span(channel.first_s)),
+        Text(span(channel.most_s)),
+    )

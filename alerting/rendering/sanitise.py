@@ -39,6 +39,9 @@ _SWAPS: Final = {character: plain for plain, many in _LOOKALIKES.items() for cha
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 #: Nobody sees them; they hide words from checks, or X refuses them.
 _INVISIBLE: Final = frozenset("\u200b\u2028\u2029\u2060\ufeff\ufffe\uffff")
+#: What a byte that cannot be decoded becomes (PEP 383), and what has to be taken off to have it again.
+_SURROGATE: Final = 0xDC00
+_UNREADABLE: Final = frozenset(map(chr, range(_SURROGATE + 0x80, _SURROGATE + 0x100)))
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Co"})
 
 
@@ -72,6 +75,9 @@ def _is_refused(character: str) -> bool:
 
 def _named(character: str) -> str:
     code = f"U+{ord(character):04X}"
+    if character in _UNREADABLE:
+        # Python's stand-in for a byte of the command line that is not in the terminal's encoding.
+        return f"a byte that is no UTF-8 (0x{ord(character) - _SURROGATE:02X}; is LANG a UTF-8 one?)"
     name = unicodedata.name(character, "control character")
     return f"{code} {name}"
 

@@ -103,3 +103,8 @@ def test_a_denial_of_the_drill_is_seen_however_it_is_written(text):
 )
 def test_ordinary_words_deny_no_drill(text):
     assert not denies_drill(text)
+
+
+def test_a_byte_in_another_encoding_is_told_as_one_and_no_control_character():
+    typed = "Caf\xe9".encode("latin-1").decode("utf-8", "surrogateescape")
+    assert refused(typed) == ("a byte that is no UTF-8 (0xE9; is LANG a UTF-8 one?)",)
