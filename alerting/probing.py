@@ -25,6 +25,8 @@ WITHIN_S: Final = 20.0
 CALLBACKS: Final = "callbacks"
 #: What ends some day, and is told before it does: it stops nothing yet.
 ENDING: Final = frozenset({"token expiry", "version", "certificate"})
+#: What a provider says is left of calls or money: little of it stops nothing yet either.
+HEADROOM: Final = "headroom"
 #: A certificate that ends sooner than this is told.
 _NOTICE: Final = timedelta(days=14)
 _LEAVE_S: Final = 2.0
@@ -48,12 +50,22 @@ class Probed:
     @property
     def broken(self) -> list[Check]:
         """What keeps it from sending now."""
-        return [one for one in self.found if not one.ok and one.what not in ENDING]
+        return [one for one in self.found if not one.ok and one.what not in (*ENDING, HEADROOM)]
 
     @property
     def ending(self) -> list[Check]:
         """What will keep it from sending soon."""
         return [one for one in self.found if not one.ok and one.what in ENDING]
+
+    @property
+    def low(self) -> list[Check]:
+        """What little is left of."""
+        return [one for one in self.found if not one.ok and one.what == HEADROOM]
+
+    @property
+    def money(self) -> float | None:
+        """What is left to pay messages with; None where the provider does not tell."""
+        return next((one.money for one in self.found if one.money is not None), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def assess(app: App, *, lint: Lint, synchronised: bool | None, ask: bool = False
         ("on call", lambda: _people(app, kept, capabilities, now, ask=ask)),
         ("channels", lambda: _channels(app, kept, now)),
         ("templates", lambda: _templates(app, kept, lint)),
-        ("audience", lambda: _audience(app, capabilities, now)),
+        ("audience", lambda: _audience(app, kept, capabilities, now)),
         ("disk", lambda: _disk(app.state)),
         ("clock", lambda: _clock(kept, now, synchronised)),
         ("record", lambda: of_ledger(app, now, receipts=_with_receipts(capabilities))),
@@ -161,6 +161,9 @@ def _channels(app: App, kept: Known, now: datetime) -> Iterator[Look]:
         for check in probed.ending if probed else ():
             detail = f"{name}, {check.what}: {check.detail}"
             yield Look(what="ends soon", level=Level.WARN, detail=detail, fix=check.fix)
+        for check in probed.low if probed else ():
+            detail = f"{name}, {check.what}: {check.detail}"
+            yield Look(what="runs low", level=Level.WARN, detail=detail, fix=check.fix)
 
 
 def _channel(name: str, probed: Probed | None, now: datetime) -> Look:
@@ -216,8 +219,10 @@ def _mark(app: App) -> str:
     return text_digest(app.config.digest, *(f"{path} {s.st_size} {s.st_mtime_ns}" for path, s in stats))
 
 
-def _audience(app: App, capabilities: Mapping[str, Capabilities], now: datetime) -> Iterator[Look]:
-    """Look at the default list: its age, its size against the last alert's, how long it takes to tell it."""
+def _audience(
+    app: App, kept: Known, capabilities: Mapping[str, Capabilities], now: datetime
+) -> Iterator[Look]:
+    """Look at the default list: age, size against the last alert's, time and money it takes to tell it."""
     name = app.config.defaults.audience
     if not name:
         return
@@ -235,6 +240,7 @@ def _audience(app: App, capabilities: Mapping[str, Capabilities], now: datetime)
     counts = app.roster(name).counts()
     yield _size(app, name, counts.recipients)
     yield from _pace(capabilities, counts.addresses)
+    yield from _money(kept, capabilities, counts.addresses)
 
 
 def _size(app: App, name: str, size: int) -> Look:
@@ -261,6 +267,21 @@ def _pace(capabilities: Mapping[str, Capabilities], addresses: Mapping[str, int]
         if can.address_kind is not AddressKind.FEED and takes > _SLOW:
             detail = f"{name} needs {_minutes(takes)} for everybody at {can.rate_per_s:g} a second"
             yield Look(what="rate", level=Level.WARN, detail=detail, fix="ask the provider for a higher rate")
+
+
+def _money(
+    kept: Known, capabilities: Mapping[str, Capabilities], addresses: Mapping[str, int]
+) -> Iterator[Look]:
+    """Look whether what is left at each provider pays for one short message to everybody."""
+    for name, can in capabilities.items():
+        probed, units = kept.probes.get(name), addresses.get(str(can.address_kind), 0)
+        left, needed = probed.money if probed else None, units * can.cost_per_unit
+        if left is None or not needed:
+            continue
+        detail = f"{name} has {left:,.2f} left; one alert to everybody costs at least {needed:,.2f}"
+        level = Level.YES if left >= needed else Level.NO
+        fix = "" if left >= needed else "top up the account, and let it top itself up"
+        yield Look(what="money", level=level, detail=detail, fix=fix)
 
 
 # -- the machine ----------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ class Watchman:
 
     def concerns(self, look: Looking) -> Sequence[Concern]:
         """Return what follows from the last answers and probes."""
-        found = list(_ending(self.app))
+        found = [*_ending(self.app), *_low(self.app, look.book)]
         episode = str(look.book.episodes.get(_READY, 0))
         if self.answer is not None and self.noes >= _NOES:
             found.append(_not_ready(self.answer, episode))
@@ -112,7 +112,8 @@ class Watchman:
                 continue
             self.signals.troubles.pop(name, None)
             over.append(notice.topic)
-        return over
+        told = [one for one in known(self.app.state).probes.values() if one.found and not one.broken]
+        return [*over, *(topic for one in told if not one.low and book.standing(topic := _topic(one.name)))]
 
 
 def _not_ready(answer: Answer, episode: str) -> Concern:
@@ -153,6 +154,27 @@ def _ending(app: App) -> Sequence[Concern]:
         )
         for probed in known(app.state).probes.values()
         for check in probed.ending
+    ]
+
+
+def _topic(channel: str) -> str:
+    return f"low:{channel}"
+
+
+def _low(app: App, book: Book) -> Sequence[Concern]:
+    """Return what little is left of, once until there was enough of it again."""
+    return [
+        Concern(
+            kind=Kind.EXPIRY,
+            topic=_topic(probed.name),
+            mark=str(book.episodes.get(_topic(probed.name), 0)),
+            title=f"runs low: {probed.name}",
+            what=f"RUNS LOW: {probed.name}: {check.detail}; {check.fix}",
+            commands=(f"alert channels check {probed.name}",),
+            escalates=False,
+        )
+        for probed in known(app.state).probes.values()
+        for check in probed.low
     ]
 
 

@@ -91,12 +91,16 @@ Verdict = Found | Absent | CannotTell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One finding of a probe: ``what`` was looked at, whether it is fine, and in words why."""
+    """One finding of a probe: ``what`` was looked at, whether it is fine, and in words why.
+
+    ``money`` is what is left to pay messages with, in the currency of ``cost_per_unit``, where it was told.
+    """
 
     what: str
     ok: bool
     detail: str = ""
     fix: str = ""
+    money: float | None = None
 
 
 @runtime_checkable

@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
     OVERDUE = "overdue"  #: people were promised to hear again, and did not
     CHANNEL = "channel"  #: a channel takes nothing
-    EXPIRY = "expiry"  #: a token, a version or a certificate ends soon
+    EXPIRY = "expiry"  #: a token, a version or a certificate ends soon, or credit and calls run low
     DRILL = "drill"  #: a drill failed, or did not happen
     READY = "ready"  #: an alert could not be sent right now, or could again
     BREAK_GLASS = "break-glass"  #: somebody sent alone what a second person should have seen

@@ -69,6 +69,8 @@ class Switches:
     x_limits: bool = False  #: True: past the documented windows X answers 429
     callbacks: bool = True  #: False: nothing is ever posted to a StatusCallback
     greylist: bool = False  #: True: the first RCPT of each address answers 450
+    twilio_balance: float = 250.0  #: in USD
+    graph_usage: float = 0.0  #: percent of its calls Graph says are used, at least; more where more were made
     sent_after_s: float = 0.05  #: queued until then
     delivered_after_s: float = 0.15  #: sent until then; both are stretched by up to half, from the seed
 
@@ -175,6 +177,8 @@ def _switches(fields: Fields) -> Switches:
         x_limits=fields.flag("x_limits", default=plain.x_limits),
         callbacks=fields.flag("callbacks", default=plain.callbacks),
         greylist=fields.flag("greylist", default=plain.greylist),
+        twilio_balance=fields.number("twilio_balance", plain.twilio_balance, most=1_000_000),
+        graph_usage=fields.number("graph_usage", plain.graph_usage, most=100),
         sent_after_s=fields.number("sent_after_s", plain.sent_after_s, most=3600),
         delivered_after_s=fields.number("delivered_after_s", plain.delivered_after_s, most=3600),
     )

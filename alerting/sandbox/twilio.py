@@ -86,7 +86,7 @@ class Twilio:
             case "GET", None, False:
                 return "account", account, "", lambda _: self._account(account)
             case "GET", "Balance", False:
-                return "balance", account, "", lambda _: _balance(account)
+                return "balance", account, "", lambda _: self._balance(account)
             case _:
                 return "unknown", "", "", lambda _: error(20404)
 
@@ -254,9 +254,9 @@ class Twilio:
             }
         )
 
-
-def _balance(account: str) -> Reply:
-    return Reply.of({"account_sid": account, "balance": "250.00", "currency": "USD"})
+    def _balance(self, account: str) -> Reply:
+        balance = f"{self._faults.script.switches.twilio_balance:.2f}"
+        return Reply.of({"account_sid": account, "balance": balance, "currency": "USD"})
 
 
 def _login(header: str) -> Login | None:

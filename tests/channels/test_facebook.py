@@ -15,8 +15,9 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.channels.base import Absent, CannotTell, Found, Lookup, Probe, Retractable, Surroundings
-from alerting.channels.facebook import channel, codes
+from alerting.channels.facebook import channel, codes, health
 from alerting.channels.facebook.config import FacebookSettings
+from alerting.channels.web_answer import Answer
 from alerting.clock import FrozenClock
 from alerting.model.audience import Address
 from alerting.model.message import Unit
@@ -367,6 +368,7 @@ class TestProbe:
             "credentials",
             "page",
             "version",
+            "headroom",
             "token",
             "token expiry",
             "permission",
@@ -386,6 +388,28 @@ class TestProbe:
         play(rule(200, {"id": PAGE, "name": "Campus", "is_published": False}))
         [page] = [check for check in await facebook.check() if check.what == "page"]
         assert not page.ok
+
+    @pytest.mark.parametrize(
+        ("used", "what", "fine"), [(80, "headroom", True), (81, "headroom", False), (100, "calls", False)]
+    )
+    async def test_few_calls_left_are_told(self, facebook, play, used, what, fine):
+        play(graph_usage=used)
+        [found] = [check for check in await facebook.check() if check.what in ("headroom", "calls")]
+        assert (found.what, found.ok) == (what, fine)
+        assert found.detail
+
+    @pytest.mark.parametrize(
+        ("header", "said", "found"),
+        [
+            ("x-business-use-case-usage", '{"1": [{"type": "pages", "call_count": 95}]}', [False]),
+            ("x-business-use-case-usage", '{"1": "pages", "2": [7, {"call_count": true}]}', []),
+            ("x-app-usage", "[1]", []),
+            ("x-app-usage", "half", []),
+        ],
+    )
+    def test_what_graph_says_of_calls_is_read_as_far_as_it_can_be(self, header, said, found):
+        answer = Answer(status=200, headers={header: said}, body=b"")
+        assert [check.ok for check in health.headroom(answer, 20)] == found
 
     async def test_a_version_that_ended_is_noticed(self, surroundings):
         old = channel.build(some_settings(version="v19.0"), surroundings)

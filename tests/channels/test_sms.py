@@ -561,7 +561,8 @@ async def test_a_queued_message_can_be_cancelled_and_a_sent_one_cannot(channel, 
 
 async def test_a_check_looks_at_account_balance_and_sender_and_sends_nothing(channel, sandbox):
     findings = await channel.check()
-    assert [finding.what for finding in findings] == ["account", "balance", "sender"]
+    assert [finding.what for finding in findings] == ["account", "balance", "headroom", "sender"]
+    assert [finding.money for finding in findings] == [None, 250.0, None, None]
     assert all(finding.ok for finding in findings), findings
     assert not sandbox.world.texts
 
@@ -575,7 +576,9 @@ async def test_a_check_with_a_dead_token_says_so_and_stops(channel, sandbox):
 
 
 ACTIVE = (200, {"sid": ACCOUNT, "status": "active", "type": "Full", "friendly_name": "Campus"})
-MONEY = (200, {"balance": "12.5", "currency": "USD"})
+MONEY = (200, {"balance": "25.5", "currency": "USD"})
+TOLL_FREE = "+18005550006"
+FREE = {"sid": "PN" + "0" * 32, "phone_number": TOLL_FREE, "capabilities": {"sms": True}}
 NUMBER = {"phone_number": "+15005550006", "capabilities": {"sms": True}}
 
 
@@ -583,26 +586,38 @@ def numbers(*found, kind="incoming_phone_numbers"):
     return (200, {kind: found, "page": 0, "page_size": 50})
 
 
+def verified(*states):
+    return (200, {"verifications": [{"status": state} for state in states], "meta": {"key": "verifications"}})
+
+
 @pytest.mark.parametrize(
     ("overrides", "answers", "told"),
     [
-        ({}, [ACTIVE, MONEY, numbers(NUMBER)], [True, True, True]),
-        ({}, [ACTIVE, MONEY, numbers()], [True, True, False]),
-        ({}, [ACTIVE, MONEY, numbers({**NUMBER, "capabilities": {"sms": False}})], [True, True, False]),
+        ({}, [ACTIVE, MONEY, numbers(NUMBER)], [True, True, True, True]),
+        ({}, [ACTIVE, MONEY, numbers()], [True, True, True, False]),
+        ({}, [ACTIVE, MONEY, numbers({**NUMBER, "capabilities": {"sms": False}})], [True, True, True, False]),
+        ({"balance_low": 30}, [ACTIVE, MONEY, numbers(NUMBER)], [True, True, False, True]),
+        ({"from": TOLL_FREE}, [ACTIVE, MONEY, numbers(FREE), verified("TWILIO_APPROVED")], [True] * 4),
+        (
+            {"from": TOLL_FREE},
+            [ACTIVE, MONEY, numbers(FREE), verified("PENDING_REVIEW")],
+            [True] * 3 + [False],
+        ),
+        ({"from": TOLL_FREE}, [ACTIVE, MONEY, numbers(FREE), verified()], [True] * 3 + [False]),
         (
             {"from": "24639"},
             [ACTIVE, MONEY, numbers({"short_code": "24639"}, kind="short_codes")],
-            [True, True, True],
+            [True, True, True, True],
         ),
-        ({"messaging_service": SERVICE}, [ACTIVE, MONEY, (200, {"friendly_name": "S"})], [True, True, True]),
-        ({"messaging_service": SERVICE}, [ACTIVE, MONEY, (500, {})], [True, True, False]),
-        ({}, [ACTIVE, (200, {"balance": "-1.00"}), numbers(NUMBER)], [True, False, True]),
+        ({"messaging_service": SERVICE}, [ACTIVE, MONEY, (200, {"friendly_name": "S"})], [True] * 4),
+        ({"messaging_service": SERVICE}, [ACTIVE, MONEY, (500, {})], [True, True, True, False]),
+        ({}, [ACTIVE, (200, {"balance": "-1.00"}), numbers(NUMBER)], [True, False, False, True]),
         ({}, [ACTIVE, (200, {"balance": None}), numbers(NUMBER)], [True, False, True]),
         ({}, [(200, {"status": "suspended", "type": "Full"})], [False]),
         ({}, [(200, {"status": "active", "type": "Trial"})], [False]),
         ({}, [(200, b"<html>")], [False]),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 async def test_a_check_finds_what_would_stop_an_alert(overrides, answers, told):
     async with answering(*answers) as (url, lines):
@@ -612,5 +627,5 @@ async def test_a_check_finds_what_would_stop_an_alert(overrides, answers, told):
     assert [finding.ok for finding in findings] == told, findings
     assert all(finding.detail for finding in findings)
     assert all(finding.fix for finding in findings if not finding.ok)
-    if len(told) == 3 and "from" not in overrides and "messaging_service" not in overrides:
+    if len(told) == 4 and "from" not in overrides and "messaging_service" not in overrides:
         assert f"PhoneNumber={quote_plus('+15005550006')}" in lines[2]

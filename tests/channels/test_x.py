@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from alerting.channels.base import CannotTell, Found, Lookup, Probe, Retractable, Surroundings
 from alerting.channels.web_answer import Answer
-from alerting.channels.x import channel, codes, timeline
+from alerting.channels.x import channel, codes, health, timeline
 from alerting.channels.x.config import XSettings
 from alerting.clock import FrozenClock
 from alerting.model.audience import Address
@@ -364,7 +364,7 @@ class TestProbe:
     async def test_good_keys_pass_every_check(self, x):
         checks = await x.check()
         assert all(check.ok for check in checks), checks
-        assert [check.what for check in checks] == ["credentials", "account", "clock"]
+        assert [check.what for check in checks] == ["credentials", "account", "headroom", "clock"]
 
     async def test_a_probe_posts_nothing(self, x, sandbox):
         await x.check()
@@ -391,6 +391,26 @@ class TestProbe:
         [account] = [check for check in checks if check.what == "account"]
         assert not account.ok
         assert "somebody_else" in account.fix
+
+    @pytest.mark.parametrize(
+        ("family", "remaining", "words"),
+        [
+            ("x-rate-limit", "15", "at least 20 % of the calls left, 20 % for 15 minutes"),
+            ("x-rate-limit", "14", "less than 20 % of the calls left, 18 % for 15 minutes"),
+            ("x-app-limit-24hour", "0", "less than 20 % of the calls left, 0 % for 24 hours"),
+        ],
+    )
+    async def test_few_calls_left_are_told(self, x, play, family, remaining, words):
+        me = {"data": {"id": OWN, "username": "campus"}}
+        play(rule(200, me, headers={f"{family}-limit": "75", f"{family}-remaining": remaining}))
+        [headroom] = [check for check in await x.check() if check.what == "headroom"]
+        assert (headroom.ok, headroom.detail) == (words.startswith("at least"), words)
+        assert headroom.ok is not bool(headroom.fix)
+
+    @pytest.mark.parametrize("told", [("0", "0"), ("75", "many"), ("", "3"), ("\u0667", "3")])
+    def test_what_cannot_be_read_tells_nothing(self, told):
+        headers = dict(zip(("x-rate-limit-limit", "x-rate-limit-remaining"), told, strict=True))
+        assert health.headroom(Answer(status=200, headers=headers, body=b""), 20) == ()
 
     @pytest.mark.parametrize(
         ("level", "fine"), [("read", False), ("read-write", True), ("read-write-directmessages", True)]

@@ -48,6 +48,16 @@ def test_whether_somebody_could_send_is_asked_kept_and_answered_with_a_code(camp
     assert said[0].startswith("NO: 1 reason")
     assert "renew the token or password" in said[1]
     campus.box.credentials(provider="twilio", alive=True)
+    campus.box.play(switches={"twilio_balance": 3, "graph_usage": 95})
+    looks = ready(campus, "--probe", code=0)["looks"]
+    low = [one["detail"] for one in looks if one["what"] == "runs low"]
+    assert low == [
+        "facebook-campus, headroom: less than 20 % of the calls left, 5 %",
+        "sms-main, headroom: less than 20 USD",
+    ]
+    campus.box.play(switches={"twilio_balance": 0})
+    assert "top up the account" in json.dumps(ready(campus, "--probe", code=3))
+    campus.box.play()
     campus("channels", "check", code=0)
     assert ready(campus, code=0)["ready"]
 

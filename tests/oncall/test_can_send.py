@@ -179,6 +179,26 @@ def test_what_ends_soon_is_a_warning_and_keeps_nobody_from_sending(campus):
     assert campus.said("ends soon", Level.WARN) == "facebook-campus, token expiry: expires 2026-09-10"
 
 
+def test_little_left_of_calls_or_money_is_a_warning_and_keeps_nobody_from_sending(campus):
+    low = Check(what="headroom", ok=False, detail="less than 20 USD", fix="top up")
+    campus.asked(sms=(FINE, low))
+    assert campus.answer().ready
+    assert campus.said("runs low", Level.WARN) == "sms-main, headroom: less than 20 USD"
+
+
+@pytest.mark.parametrize(("left", "ready"), [(0.005, True), (0.004, False)])
+def test_money_for_less_than_one_text_to_everybody_is_a_no_where_the_price_is_known(campus, left, ready):
+    campus.asked(sms=(FINE, Check(what="balance", ok=True, detail="some", money=left)))
+    assert campus.said("money") == ""
+    path = campus.home / "channels.yaml"
+    path.write_text(path.read_text().replace("in_flight: 50", "in_flight: 50\n    price_per_segment: 0.005"))
+    campus.asked(sms=(FINE, Check(what="balance", ok=True, detail="some", money=left)))
+    answer = campus.answer()
+    assert (answer.ready, answer.exit) == (ready, Exit.OK if ready else Exit.PARTIAL)
+    told = f"sms-main has {left:.2f} left; one alert to everybody costs at least 0.01"
+    assert campus.said("money") == told.replace("0.01", f"{0.005:.2f}")
+
+
 def test_a_channel_that_cannot_be_asked_is_told_as_that(campus):
     campus.asked(email=())
     assert campus.answer().ready

@@ -162,6 +162,20 @@ def test_what_ends_soon_is_told_once_for_each_end_and_needs_no_answer(watched):
     assert "alert ack" not in watched.said()[0]
 
 
+def test_what_runs_low_is_told_once_until_there_was_enough_again_and_needs_no_answer(watched):
+    def left(detail, *, much):
+        watched.one.found = [Check(what="headroom", ok=much, detail=detail, fix="" if much else "top up")]
+
+    left("less than 20 USD", much=False)
+    assert len(watched.minute(30)) == 1
+    left("at least 20 USD", much=True)
+    assert watched.minute(30) == []
+    left("less than 20 USD", much=False)
+    assert len(watched.minute(30)) == 1
+    assert "RUNS LOW: sms-main: less than 20 USD; top up" in watched.said()[0]
+    assert "alert ack" not in watched.said()[0]
+
+
 # -- the signal
 
 

@@ -101,7 +101,11 @@ class FacebookChannel(WebFeed):
             fix = "check network, DNS, proxies and certificates"
             return (Check(what="reachable", ok=False, detail=said.detail, fix=fix),)
         now = self._clock.now()
-        found = (*health.page(said, now, self._hide), *health.version(said, self._settings.version, now))
+        found = (
+            *health.page(said, now, self._hide),
+            *health.version(said, self._settings.version, now),
+            *health.headroom(said, self._settings.headroom_low),
+        )
         if not self._settings.app_id:
             return found
         asked = {"input_token": self._settings.access_token.reveal()}

@@ -40,6 +40,12 @@ class FacebookSettings(ChannelSettings):
     version: str = Field(
         default="v26.0", pattern=r"^v[0-9]{1,2}\.[0-9]$", description="The version of the Graph API."
     )
+    headroom_low: int = Field(
+        default=20,
+        ge=0,
+        le=100,
+        description="Percent of the calls Graph allows; when less is left, it is told.",
+    )
     in_flight: int = Field(default=4, ge=1, le=16, description="Most calls open at once.")
     lookup_after_s: float = Field(
         default=30.0, ge=0, le=600, description="Seconds until the feed can be trusted to show a post."

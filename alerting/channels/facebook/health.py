@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +14,8 @@ from alerting.secret import Secret
 
 #: Without these no post is made, and no look-up is answered.
 NEEDED: Final = ("pages_manage_posts", "pages_read_engagement")
+#: What Graph counts, each in percent of what it allows.
+_USED: Final = ("call_count", "total_time", "total_cputime")
 
 
 def page(said: Answer, now: datetime, hide: Iterable[Secret]) -> Sequence[Check]:
@@ -43,6 +46,42 @@ def version(said: Answer, configured: str, now: datetime) -> Sequence[Check]:
     return (
         Check(what="version", ok=not ending, detail=f"{configured} ends {last}", fix=fix if ending else ""),
     )
+
+
+def headroom(said: Answer, low: int) -> Sequence[Check]:
+    """Judge what Graph says of the calls that are left, in percent; it says nothing before some were used.
+
+    Source: https://developers.facebook.com/docs/graph-api/overview/rate-limiting (read 2026-11)
+    """
+    used = [*_shares(_usage(said, "x-app-usage"))]
+    for entries in _usage(said, "x-business-use-case-usage").values():
+        for entry in entries if isinstance(entries, list) else ():
+            used += _shares(entry)
+    if not used:
+        return ()
+    left = max(0, 100 - int(max(used)))
+    if not left:
+        fix = "wait an hour; find what else calls Graph with this app or page"
+        return (Check(what="calls", ok=False, detail="all that Graph allows are used", fix=fix),)
+    much = left >= low
+    word = f"at least {low} % of the calls left" if much else f"less than {low} % of the calls left"
+    fix = "" if much else "find what else calls Graph with this app or page"
+    return (Check(what="headroom", ok=much, detail=f"{word}, {left} %", fix=fix),)
+
+
+def _usage(said: Answer, header: str) -> Mapping[str, object]:
+    try:
+        found = json.loads(said.headers.get(header, ""))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _shares(entry: object) -> Iterator[float]:
+    for name in _USED:
+        share = at(entry, name)
+        if isinstance(share, int | float) and not isinstance(share, bool) and share >= 0:
+            yield float(share)
 
 
 def token(said: Answer | Silence, now: datetime, hide: Iterable[Secret]) -> Sequence[Check]:

@@ -77,6 +77,12 @@ class TwilioConfig(ChannelSettings):
     lookup_after_s: float = Field(
         default=30.0, ge=0, le=600, description="Seconds until Twilio's list shows a message for certain."
     )
+    balance_low: float = Field(
+        default=20.0,
+        ge=0,
+        description="Less money than this, in the account's currency, is told; with price_per_segment, less"
+        " than one text to everybody too.",
+    )
     price_per_segment: float = Field(
         default=0.0, ge=0, description="What one segment costs, for estimates; 0 when unknown."
     )

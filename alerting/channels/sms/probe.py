@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from alerting.channels.base import Check
 from alerting.channels.sms.account import Account, Failed
+
+#: North American codes whose numbers are toll-free.
+_TOLL_FREE: Final = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888")
 
 
 async def checks(account: Account) -> Sequence[Check]:
@@ -14,7 +17,7 @@ async def checks(account: Account) -> Sequence[Check]:
     standing = await _standing(account)
     if not standing.ok:
         return (standing,)
-    return (standing, await _balance(account), await _sender(account))
+    return (standing, *await _balance(account), await _sender(account))
 
 
 async def _standing(account: Account) -> Check:
@@ -31,16 +34,26 @@ async def _standing(account: Account) -> Check:
     return Check(what="account", ok=True, detail=f"{found.friendly_name}, {status}")
 
 
-async def _balance(account: Account) -> Check:
+async def _balance(account: Account) -> Sequence[Check]:
     found = await account.ask(lambda twilio: twilio.balance.fetch_async())
     if isinstance(found, Failed):
-        return _failed("balance", found)
+        return (_failed("balance", found),)
     try:
         left = float(found.balance)
     except (TypeError, ValueError):
-        return Check(what="balance", ok=False, detail="Twilio named no amount", fix="look at the console")
+        unnamed = "Twilio named no amount"
+        return (Check(what="balance", ok=False, detail=unnamed, fix="look at the console"),)
     fix = "" if left > 0 else "top up the account"
-    return Check(what="balance", ok=left > 0, detail=f"{left:.2f} {found.currency}", fix=fix)
+    told = f"{left:.2f} {found.currency}"
+    balance = Check(what="balance", ok=left > 0, detail=told, fix=fix, money=left)
+    return (balance, _headroom(left, account.config.balance_low, str(found.currency)))
+
+
+def _headroom(left: float, low: float, currency: str) -> Check:
+    much = left >= low
+    word = "at least" if much else "less than"
+    fix = "" if much else "top up the account, and let it top itself up; balance_low sets the amount"
+    return Check(what="headroom", ok=much, detail=f"{word} {low:g} {currency}", fix=fix)
 
 
 async def _sender(account: Account) -> Check:
@@ -57,7 +70,30 @@ async def _sender(account: Account) -> Check:
     able = getattr(found[0], "capabilities", None)
     if isinstance(able, dict) and able.get("sms") is False:
         return Check(what="sender", ok=False, detail=f"{sender} cannot send texts", fix="use another number")
-    return Check(what="sender", ok=True, detail=sender)
+    return await _verified(account, sender, found[0])
+
+
+async def _verified(account: Account, sender: str, number: Any) -> Check:
+    """A toll-free number that is not verified has every text blocked (30032); others have no such mark.
+
+    Source: https://www.twilio.com/docs/messaging/compliance/toll-free/api-onboarding (read 2026-11)
+    """
+    if not sender.startswith(_TOLL_FREE):
+        return Check(what="sender", ok=True, detail=sender)
+    sid = str(getattr(number, "sid", ""))
+    found = await account.ask(
+        lambda twilio: twilio.messaging.v1.tollfree_verifications.list_async(
+            tollfree_phone_number_sid=sid, limit=1
+        )
+    )
+    if isinstance(found, Failed):
+        return _unknown_here(found) if found.missing and account.base_url else _failed("sender", found)
+    status = str(found[0].status) if found else "never asked for"
+    if status == "TWILIO_APPROVED":
+        return Check(what="sender", ok=True, detail=f"{sender}, verified")
+    detail = f"{sender} is toll-free, and its verification is: {status.replace('_', ' ').lower()}"
+    fix = "have it verified; until then every text is blocked"
+    return Check(what="sender", ok=False, detail=detail, fix=fix)
 
 
 async def _service(account: Account, service: str) -> Check:

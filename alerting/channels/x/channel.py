@@ -101,6 +101,7 @@ class XChannel(WebFeed):
         return (
             *health.identity(said, ours, self._refusal(said)),
             *health.permission(said),
+            *health.headroom(said, self._settings.headroom_low),
             *health.time(said, now),
         )
 

@@ -27,6 +27,12 @@ class XSettings(ChannelSettings):
     webhooks: bool = Field(
         default=False, description="Take in what people answer: X calls <public_url>/x/webhook."
     )
+    headroom_low: int = Field(
+        default=20,
+        ge=0,
+        le=100,
+        description="Percent of the calls X allows of a kind; when less is left, it is told.",
+    )
     in_flight: int = Field(default=4, ge=1, le=16, description="Most calls open at once.")
     lookup_after_s: float = Field(
         default=10.0, ge=0, le=600, description="Seconds until the timeline can be trusted to show a post."

@@ -40,6 +40,30 @@ def permission(said: Answer) -> Sequence[Check]:
     return (Check(what="permission", ok=fine, detail=level, fix=fix),)
 
 
+def headroom(said: Answer, low: int) -> Sequence[Check]:
+    """Judge what X says of the calls that are left: of those a probe makes, and of a day where it tells.
+
+    A post's own limit is told only with a post, and credit only when it is gone (402).
+    """
+    left = {share: family for family in codes.WINDOWS if (share := _left(said, family)) is not None}
+    if not left:
+        return ()
+    share = min(left)
+    much = share >= low
+    span = "15 minutes" if left[share] == codes.WINDOWS[0] else "24 hours"
+    word = f"at least {low} % of the calls left" if much else f"less than {low} % of the calls left"
+    fix = "" if much else "find what else calls X with these keys"
+    return (Check(what="headroom", ok=much, detail=f"{word}, {share} % for {span}", fix=fix),)
+
+
+def _left(said: Answer, family: str) -> int | None:
+    """Return what is left of one limit, in percent."""
+    told = [said.headers.get(f"{family}-{word}", "")[:12] for word in ("remaining", "limit")]
+    if not all(word.isascii() and word.isdecimal() for word in told) or not int(told[1]):
+        return None
+    return min(100, 100 * int(told[0]) // int(told[1]))
+
+
 def time(said: Answer, now: datetime) -> Sequence[Check]:
     """Judge our clock by X's: a signature carries the time, and is refused when that is minutes off."""
     if said.at is None:
