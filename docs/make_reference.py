@@ -151,8 +151,9 @@ def config_keys() -> Iterator[str]:
     """Yield every key of the configuration file."""
     yield "## channels.yaml\n"
     yield "Keys not listed here are refused. Paths are relative to the file's folder. A secret is a"
-    yield "reference: `{env: NAME_OF_A_VARIABLE}` or `{file: PATH}`; nobody but that file's owner (mode 600),"
-    yield "or its group (640), may read it.\n"
+    yield "reference: `{env: NAME_OF_A_VARIABLE}`, `{file: PATH}`, or `{credential: NAME}` for what systemd's"
+    yield "`LoadCredential=` hands over; nobody but such a file's owner (mode 600), or its group (640), may"
+    yield "read it.\n"
     whole = File.model_json_schema(by_alias=True)
     yield "### The file\n"
     yield from _keys(_properties(whole))

@@ -31,6 +31,8 @@ NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{1,31}$"
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 #: How numbers are written at home in North America: 7, 10 or 11 digits.
 _NORTH_AMERICAN: Final = re.compile(r"(\+?1[ .-]?)?(\(?[2-9][0-9]{2}\)?[ .-]?)?[2-9][0-9]{2}[ .-]?[0-9]{4}")
+#: How systemd's credentials may be called here.
+CREDENTIAL_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$"
 _VARIABLE_PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
 _HOW: Final = "write {env: NAME_OF_A_VARIABLE} or {file: PATH}"
 
@@ -38,7 +40,7 @@ _HOW: Final = "write {env: NAME_OF_A_VARIABLE} or {file: PATH}"
 class SecretResolver(Protocol):
     """Turns a reference into the secret itself; given to validation as ``context["secrets"]``."""
 
-    def resolve(self, *, source: Literal["env", "file"], name: str, field: str) -> Secret:
+    def resolve(self, *, source: Literal["env", "file", "credential"], name: str, field: str) -> Secret:
         """Return the secret.
 
         Raises:
@@ -64,15 +66,27 @@ def _secret(value: Any, info: ValidationInfo) -> Secret:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise refused("not a reference to a secret", _HOW)
     [(source, name)] = value.items()
-    if source not in ("env", "file") or not isinstance(name, str) or not name:
+    if source not in ("env", "file", "credential") or not isinstance(name, str) or not name:
         raise refused("not a reference to a secret", _HOW)
     # A name in any other letters may be the secret itself, pasted in the wrong place: never repeated.
     if source == "env" and not re.fullmatch(_VARIABLE_PATTERN, name):
         raise refused("env takes the name of a variable, in capitals", "write it like {env: X_TOKEN}")
+    if source == "credential":
+        plain_credential(name)
     resolver: SecretResolver | None = (info.context or {}).get("secrets")
     if resolver is None:
         raise refused("references to secrets are read from a configuration file only", "give a Secret")
     return resolver.resolve(source=source, name=name, field=info.field_name or "secret")
+
+
+def plain_credential(name: str) -> None:
+    """Refuse what cannot be the name of a credential: one that leads to another folder.
+
+    Source: systemd.exec(5), LoadCredential=: the id must be fit for a file name.
+    """
+    if not re.fullmatch(CREDENTIAL_PATTERN, name):
+        fix = "write it like {credential: x-token}"
+        raise refused("credential takes the name that LoadCredential= gives it", fix)
 
 
 def _e164(text: str) -> str:
@@ -92,7 +106,7 @@ def _email(text: str) -> str:
         raise refused(f'"{text[:60]}" is not a mail address ({wrong.why.words})', wrong.fix) from None
 
 
-#: A credential. In the file ``{env: NAME}`` or ``{file: PATH}``; never the text itself.
+#: A credential. In the file ``{env: NAME}``, ``{file: PATH}`` or ``{credential: NAME}``; never the text.
 SecretField = Annotated[
     Secret,
     PlainValidator(_secret),
@@ -111,8 +125,15 @@ SecretField = Annotated[
                     "required": ["file"],
                     "additionalProperties": False,
                 },
+                {
+                    "type": "object",
+                    "properties": {"credential": {"type": "string", "pattern": CREDENTIAL_PATTERN}},
+                    "required": ["credential"],
+                    "additionalProperties": False,
+                },
             ],
-            "description": "A reference to a secret: {env: NAME_OF_A_VARIABLE} or {file: PATH}.",
+            "description": "A reference to a secret: {env: NAME_OF_A_VARIABLE}, {file: PATH}, or, handed over"
+            " by systemd, {credential: NAME}.",
         }
     ),
 ]

@@ -26,15 +26,12 @@ def address_of(ledger: LedgerAt, environ: Mapping[str, str], folder: Path) -> Se
         return Secret(ledger.name)
     try:
         secrets = Secrets(environ, folder)
-        if ledger.source == "env":
-            address = secrets.resolve(source="env", name=ledger.name, field="ledger")
-        else:
-            address = secrets.resolve(source="file", name=ledger.name, field="ledger")
+        address = secrets.resolve(source=ledger.source, name=ledger.name, field="ledger")
     except ValueError as wrong:  # pydantic's own kind, with what and fix beside it
         told = getattr(wrong, "context", None) or {"what": "cannot be read", "fix": ""}
         raise ConfigProblem(Problem(where=ledger.where, what=told["what"], fix=told["fix"])) from None
     if not address.reveal().startswith(SCHEMES):
-        what = f"the variable {ledger.name}" if ledger.source == "env" else "the file"
+        what = f"the variable {ledger.name}" if ledger.source == "env" else f"the {ledger.source}"
         fix = "begin it with postgresql://"
         raise ConfigProblem(Problem(where=ledger.where, what=f"{what} does not hold an address", fix=fix))
     return address

@@ -32,7 +32,7 @@ class Recorder:
         self._inner = inner
         self._seen: dict[int, tuple[Secret, list[str]]] = {}
 
-    def resolve(self, *, source: Literal["env", "file"], name: str, field: str) -> Secret:
+    def resolve(self, *, source: Literal["env", "file", "credential"], name: str, field: str) -> Secret:
         """Return the secret of a reference; raises what the resolver behind raises."""
         secret = self._inner.resolve(source=source, name=name, field=field)
         self._seen[id(secret)] = (secret, [source, name, field])

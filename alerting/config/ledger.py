@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from alerting.channels.settings import refused
+from alerting.channels.settings import CREDENTIAL_PATTERN, plain_credential, refused
 from alerting.config.address import SCHEMES
 
 _VARIABLE_PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
@@ -19,7 +19,7 @@ _HOW: Final = "write {env: ALERT_LEDGER}, or postgresql://user@host/database wit
 class Reference(NamedTuple):
     """How the file names the ledger: a variable, a file, or the address itself."""
 
-    source: Literal["env", "file", "text"]
+    source: Literal["env", "file", "credential", "text"]
     name: str
 
 
@@ -30,10 +30,12 @@ def _read(value: Any) -> Reference:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise refused("not the address of a ledger", _HOW)
     [(source, name)] = value.items()
-    if source not in ("env", "file") or not isinstance(name, str) or not name:
+    if source not in ("env", "file", "credential") or not isinstance(name, str) or not name:
         raise refused("not the address of a ledger", _HOW)
     if source == "env" and not re.fullmatch(_VARIABLE_PATTERN, name):
         raise refused("env takes the name of a variable, in capitals", "write it like {env: ALERT_LEDGER}")
+    if source == "credential":
+        plain_credential(name)
     return Reference(source, name)
 
 
@@ -49,7 +51,7 @@ def _refuse_password(text: str) -> None:
         raise refused("a password is never written into the file", "write {env: ALERT_LEDGER}")
 
 
-#: ``{env: NAME}``, ``{file: PATH}``, or an address without a password.
+#: ``{env: NAME}``, ``{file: PATH}``, ``{credential: NAME}``, or an address without a password.
 LedgerField = Annotated[
     Reference,
     PlainValidator(_read),
@@ -67,6 +69,12 @@ LedgerField = Annotated[
                     "type": "object",
                     "properties": {"file": {"type": "string", "minLength": 1}},
                     "required": ["file"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "properties": {"credential": {"type": "string", "pattern": CREDENTIAL_PATTERN}},
+                    "required": ["credential"],
                     "additionalProperties": False,
                 },
             ]

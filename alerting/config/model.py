@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from alerting.errors import Problem, UsageProblem
 
@@ -66,9 +66,9 @@ class Publish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerAt:
-    """How the file names a shared ledger: ``source`` is env, file or text; ``where`` its line."""
+    """How the file names a shared ledger: by a reference, or as text; ``where`` is its line."""
 
-    source: str
+    source: Literal["env", "file", "credential", "text"]
     name: str
     where: str
 

@@ -1,4 +1,4 @@
-"""Where credentials come from: the environment or a file, never the configuration itself.
+"""Where credentials come from: the environment, a file, or what systemd hands over; never the configuration.
 
 A credential is repeated nowhere, and neither is the path of its file: a pasted secret looks like one.
 """
@@ -19,7 +19,10 @@ _SIZE_MOST: Final = 65_536  # bytes
 #: Reading by the file's own group is how services share one (root:alerting 0640).
 _TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
 
-Source = Literal["env", "file"]
+#: Where systemd puts what ``LoadCredential=`` names, for one unit.  systemd.exec(5), "Credentials"
+_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
+
+Source = Literal["env", "file", "credential"]
 
 
 def resolver(environ: Mapping[str, str], config: Path, *, sandbox: bool) -> SecretResolver:
@@ -43,7 +46,13 @@ class Secrets:
 
     def resolve(self, *, source: Source, name: str, field: str) -> Secret:  # noqa: ARG002
         """Return the secret of a reference; raises what ``refused`` makes when there is none."""
-        return self._variable(name) if source == "env" else self._file(name)
+        match source:
+            case "env":
+                return self._variable(name)
+            case "credential":
+                return self._credential(name)
+            case _:
+                return self._file(name)
 
     def _variable(self, name: str) -> Secret:
         text = self._environ.get(name)
@@ -52,6 +61,25 @@ class Secrets:
         if not text.strip():
             raise _refused(f"the variable {name} is empty", "set it to the secret")
         return Secret(text)
+
+    def _credential(self, name: str) -> Secret:
+        """Return what this unit was handed over by that name: one file serves every unit."""
+        folder = self._environ.get(_DIRECTORY)
+        if not folder:
+            raise _refused(
+                f"there are no credentials of systemd here ({_DIRECTORY} is not set)",
+                "start it by a unit with LoadCredential=, or set the variable to the folder that holds them",
+            )
+        path = Path(folder) / name
+        try:
+            there = (self._folder / path).is_file()
+        except OSError:
+            there = True  # reading it will say why it cannot be
+        if not there:
+            raise _refused(
+                f"no credential of that name is in {_DIRECTORY}", "name it in LoadCredential= of the unit"
+            )
+        return self._file(str(path))
 
     def _file(self, name: str) -> Secret:
         try:

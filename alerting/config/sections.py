@@ -256,7 +256,8 @@ class File(_Section):
     ledger: LedgerField | None = Field(
         default=None,
         description="A PostgreSQL that several hosts share, instead of a file in the state folder:"
-        " {env: ALERT_LEDGER}, {file: PATH}, or postgresql://user@host/database without a password.",
+        " {env: ALERT_LEDGER}, {file: PATH}, {credential: NAME}, or postgresql://user@host/database without a"
+        " password.",
     )
     templates: _Path = Field(default="templates", description="The folder of the templates.")
     operators: _Path | None = Field(

@@ -66,6 +66,14 @@ def test_only_a_name_in_capitals_counts_as_a_variable_and_others_are_not_repeate
     assert told == "env takes the name of a variable, in capitals; write it like {env: X_TOKEN}"
 
 
+@pytest.mark.parametrize("name", ["../t0ken", "/etc/t0ken", "t0ken/pasted", "t0 ken", "-t0ken", "a" * 300])
+def test_only_what_can_name_a_credential_counts_as_one_and_others_are_not_repeated(name):
+    told = said(token={"credential": name})
+    assert (
+        told == "credential takes the name that LoadCredential= gives it; write it like {credential: x-token}"
+    )
+
+
 def test_a_reference_outside_a_configuration_file_is_refused():
     assert said(token={"env": "X_TOKEN"}).startswith(
         "references to secrets are read from a configuration file"

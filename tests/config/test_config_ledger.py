@@ -35,6 +35,8 @@ def built(tmp_path):
         ("{env: ALERT_LEDGER, file: x}", "not the address of a ledger"),
         ("{env: ALERT_LEDGER}", "the variable ALERT_LEDGER is not set"),
         ("{file: nowhere}", "the secret's file cannot be read"),
+        ("{credential: ledger}", "there are no credentials of systemd here"),
+        ("{credential: ../ledger}", "credential takes the name that LoadCredential= gives it"),
     ],
 )
 def test_what_is_no_address_is_refused_with_its_line(built, ledger, words):
@@ -53,6 +55,8 @@ def test_a_reference_leads_to_the_address_and_nobody_sees_it(built, tmp_path):
     secret.write_text("postgresql://alert:canary-pw@db/alerts\n")
     secret.chmod(0o600)
     assert built("{file: address}").where == "postgresql://db/alerts"
+    handed = built("{credential: address}", CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert handed.where == "postgresql://db/alerts"
     assert built("postgresql://alert@db/alerts").where == "postgresql://db/alerts"
 
 

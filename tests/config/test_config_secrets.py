@@ -74,3 +74,32 @@ def test_a_variable_that_is_missing_or_empty_is_named(tmp_path):
 def test_a_sandbox_and_a_channel_that_is_off_get_invented_ones():
     assert SandboxSecrets().resolve(source="env", name="X", field="token").reveal() == "sandbox-token"
     assert NoSecrets().resolve(source="env", name="X", field="token").reveal() == "off-token"
+
+
+def credential(environ, folder, name="x-token"):
+    return Secrets(environ, folder).resolve(source="credential", name=name, field="token")
+
+
+def test_what_systemd_hands_over_is_read_from_where_each_unit_has_its_own(tmp_path):
+    for unit in ("serve", "worker"):
+        path = tmp_path / unit / "x-token"
+        path.parent.mkdir()
+        path.write_text(f"t0ken of {unit}\n")
+        path.chmod(0o440)
+    for unit in ("serve", "worker"):
+        found = credential({"CREDENTIALS_DIRECTORY": str(tmp_path / unit)}, tmp_path)
+        assert found.reveal() == f"t0ken of {unit}"
+
+
+def test_a_credential_that_was_not_handed_over_is_told_apart_from_a_shell_without_any(tmp_path):
+    none = refused(lambda: credential({}, tmp_path))
+    assert none == "there are no credentials of systemd here (CREDENTIALS_DIRECTORY is not set)"
+    lost = refused(lambda: credential({"CREDENTIALS_DIRECTORY": str(tmp_path)}, tmp_path, "t0ken-pasted"))
+    assert lost == "no credential of that name is in CREDENTIALS_DIRECTORY"
+
+
+def test_a_credential_others_can_read_is_refused_as_any_file(tmp_path):
+    (tmp_path / "x-token").write_text("t0ken")
+    (tmp_path / "x-token").chmod(0o644)
+    said = refused(lambda: credential({"CREDENTIALS_DIRECTORY": str(tmp_path)}, tmp_path))
+    assert said == "everybody can read the secret's file"

@@ -37,6 +37,16 @@ def test_a_unit_is_locked_down(unit):
     assert set(unit.read_text("utf-8").splitlines()) >= LOCKED
 
 
+def test_units_that_send_real_alerts_are_handed_the_same_credentials():
+    """So that one channels.yaml with {credential: NAME} serves each of them."""
+    handed = {
+        unit.stem: set(re.findall(r"^LoadCredential=([^:]+):", unit.read_text("utf-8"), re.MULTILINE))
+        for unit in UNITS
+    }
+    assert handed["alert-serve"]
+    assert handed["alert-worker"] == handed["alert-resume"] == handed["alert-serve"]
+
+
 def started_by(unit):
     """The words a unit starts the program with."""
     [start] = [line for line in unit.read_text("utf-8").splitlines() if line.startswith("ExecStart=")]
