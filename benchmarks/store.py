@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchmarks.campus import people, sms
+from benchmarks.campus import campus, people, sms
 from benchmarks.lab import Lab, ratio
 from benchmarks.table import Line, at_least, at_most
 from benchmarks.texts import home, send
@@ -51,15 +51,31 @@ def lists(lab: Lab) -> Iterator[Line]:
 
 
 def memory(lab: Lab) -> Iterator[Line]:
-    """Peak memory at two sizes."""
+    """Peak memory at two sizes: of a sender whose list was checked before, and of checking one."""
     # Above what fills SQLite's page cache, which is a bound and not growth.
-    small, large = (100_000, 160_000) if lab.quick else (100_000, 300_000)
+    sizes = (80_000, 200_000) if lab.quick else (100_000, 400_000)
     with lab.stand_in("stub") as stub:
         channels = [sms("sms-main", stub.url)]
-        peaks = [send(lab, channels, count).rss_mib for count in (small, large)]
-    more = (peaks[1] - peaks[0]) / ((large - small) / 100_000)
-    note = f"{peaks[0]:.0f} MiB at {small:,}, {peaks[1]:.0f} MiB at {large:,}"
-    yield at_most("peak memory for each further 100,000 recipients", more, 1.0, unit=" MiB", note=note)
+        checked = [[_checked(lab, channels, size)] for size in sizes]
+        sent = lab.pairs_of(
+            *(lambda size=size: send(lab, channels, size).rss_mib for size in sizes),
+            times=1 if lab.quick else 3,
+        )
+    yield _further("peak memory of a sender for each further 100,000 recipients", sizes, sent)
+    yield _further("peak memory of checking a list, for each further 100,000 rows", sizes, checked)
+
+
+def _checked(lab: Lab, channels: Sequence[str], size: int) -> float:
+    config = campus(lab.folder, people(lab.folder, size), channels)
+    return lab.cost("-m", "benchmarks.checked", str(config)).rss_mib
+
+
+def _further(what: str, sizes: Sequence[int], peaks: Sequence[Sequence[float]]) -> Line:
+    """Return what each further 100,000 take: the median of the pairs' differences."""
+    small, large = sizes
+    more = median(high - low for low, high in zip(*peaks, strict=True)) / ((large - small) / 100_000)
+    note = f"{median(peaks[0]):.0f} MiB at {small:,}, {median(peaks[1]):.0f} MiB at {large:,}"
+    return at_most(what, more, 1.0, unit=" MiB", note=note)
 
 
 def growth(lab: Lab) -> Iterator[Line]:
