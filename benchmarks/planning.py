@@ -9,13 +9,12 @@ import gc
 import sys
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
 
 from alerting.audience.csvfile import CsvAudience
 from alerting.audience.roster import roster_of
 from alerting.clock import SystemClock, micros
-from alerting.ledger.rows import Actor, NewDelivery, Opening
+from alerting.ledger.rows import Actor, NewList, Opening
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.audience import AddressKind
 from alerting.testing.builders import a_lane, an_alert
@@ -37,9 +36,8 @@ def main() -> None:
             opening = Opening(alert=alert, lanes=lanes, actor=Actor(name="bench"), digest="d")
             ledger.open_alert(opening, at=micros(clock.now()))
             for channel, kind in (("sms", AddressKind.PHONE), ("mail", AddressKind.EMAIL)):
-                rows = map(NewDelivery._make, roster.deliveries(kind))
-                while batch := list(islice(rows, 500)):
-                    planned += ledger.add_batch(alert.id, channel, batch, priority=1)
+                rows = NewList(path=roster.path, question=roster.listed(kind))
+                planned += ledger.add_list(alert.id, channel, rows, priority=1)
             ledger.planned(alert.id, recipients=planned, notes={})
         ledger.close()
         print(time.process_time() - began)

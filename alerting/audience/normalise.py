@@ -101,7 +101,7 @@ _MAILBOX: Final = re.compile(
 #: RFC 6761 and RFC 8375: names that are never mail; email-validator words the refusal.
 _SPECIAL: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
 #: RFC 2142: mailboxes that are the same in capitals.
-_ROLES: Final = frozenset(
+ROLES: Final = frozenset(
     {"info", "marketing", "sales", "support"}
     | {"abuse", "noc", "security"}
     | {"postmaster", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp"}
@@ -180,7 +180,7 @@ def plain_email(text: str) -> str:
     if match is not None:
         local, domain, top = match.groups()
         plain = "--" not in domain and top.lower() not in _SPECIAL
-        if plain and len(local) <= _LOCAL_MOST and local.lower() not in _ROLES:
+        if plain and len(local) <= _LOCAL_MOST and local.lower() not in ROLES:
             return f"{local}@{domain.lower()}"
     return ""
 

@@ -10,6 +10,7 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from typing import Final, TextIO
 
 #: Characters of the longest line that is read; the csv module refuses cells above 131,072 anyway.
@@ -69,10 +70,30 @@ class Lines:
             self.number += 1
         return line
 
+    def take_text(self, size: int, *, few: int) -> str:
+        """Return whole lines outside of any row, about ``size`` characters; empty at the end.
+
+        Of lines that were given back no more than a ``few`` are taken.
+        """
+        if self._again:
+            text = "".join(self._again.popleft() for _ in range(min(few, len(self._again))))
+        else:
+            text = self._file.read(size)
+            text += self._file.readline(LINE_MOST) if text else ""
+        return text
+
+    def passed(self, count: int) -> None:
+        """Count lines that were taken as text."""
+        self.number += count
+
     def give_back(self, line: str) -> None:
         """Let a line just taken be the next one again."""
         self.number -= 1
         self._again.appendleft(line)
+
+    def give_back_text(self, text: str) -> None:
+        """Let lines taken as text be the next ones again, as a file would part them."""
+        self._again.extendleft(reversed(list(StringIO(text, newline=""))))
 
     def _skip_rest(self, line: str) -> None:
         while line and not line.endswith(("\n", "\r")):

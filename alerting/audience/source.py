@@ -13,6 +13,11 @@ from alerting.model.audience import Recipient
 if TYPE_CHECKING:
     from alerting.audience.clean import Clean
 
+#: Which of a row's addresses are its own: the same address in a later row is not.
+PHONE, EMAIL = 1, 2
+#: One row of a roster: person, number, mailbox, and which of the two are its own.
+Row = tuple[str, str, str, int]
+
 _UNPRINTABLE: Final = re.compile(r"[^\w !-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027]")
 _SHOWN: Final = 24  # characters of a cell worth repeating
 _HEAD, _TAIL = 3, 2  # characters that stay readable at either end

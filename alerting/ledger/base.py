@@ -23,6 +23,7 @@ from alerting.ledger.rows import (
     Cancelled,
     Failure,
     NewDelivery,
+    NewList,
     NoteRow,
     OccurrenceRow,
     Opening,
@@ -176,6 +177,13 @@ class Ledger(LedgerReader, Protocol):
         """Write up to 500 deliveries as one batch; return how many were new on that channel.
 
         An address that the alert already has on that channel is left out, never doubled.
+        """
+        ...
+
+    def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
+        """Write the deliveries a file lists, in batches, in its order; return how many were new.
+
+        As ``add_batch`` for each run of so many of its rows.
         """
         ...
 

@@ -33,6 +33,7 @@ class Connection:
         self.raw = raw
         self._statements = statements
         self._depth = 0
+        self._beside: dict[str, str] = {}
 
     @classmethod
     def connect(
@@ -105,6 +106,28 @@ class Connection:
         except sqlite3.Error as error:
             raise told(error, self.path) or error from error
 
+    def run_on(self, name: str, question: str, params: Sequence[Any]) -> int:
+        """Run a named statement around a question to a file beside; return how many rows it changed."""
+        try:
+            return self.raw.execute(self._statements[name].format(question=question), params).rowcount
+        except sqlite3.Error as error:
+            raise told(error, self.path) or error from error
+
+    def beside(self, name: str, uri: str) -> bool:
+        """Let another file be asked until the transaction ends; say no when a third one has that name."""
+        if name not in self._beside:
+            try:
+                self.raw.execute(f"ATTACH ? AS {name}", (uri,))
+            except sqlite3.Error as error:
+                raise told(error, self.path) or error from error
+            self._beside[name] = uri
+        return self._beside[name] == uri
+
+    def _part(self) -> None:
+        """Let go of other files; inside of a transaction that cannot be done."""
+        while self._beside:
+            self.raw.execute(f"DETACH {self._beside.popitem()[0]}")
+
     def many(self, name: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run a named statement once for each row and return how many rows it changed."""
         try:
@@ -142,6 +165,8 @@ class Connection:
             raise
         finally:
             self._depth -= 1
+            if not self._depth:
+                self._part()
 
     def close(self) -> None:
         """Give the connection back; may be called twice."""

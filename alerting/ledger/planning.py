@@ -10,8 +10,9 @@ from alerting.ledger.audit import record_digest
 from alerting.ledger.codec import alert_text, canonical, content_text
 from alerting.ledger.instants import micros
 from alerting.ledger.keeping import SYSTEM, Keeping
+from alerting.ledger.listing import batches_in
 from alerting.ledger.reading import STRIDE
-from alerting.ledger.rows import NewDelivery, Opening
+from alerting.ledger.rows import NewDelivery, NewList, Opening
 from alerting.model.delivery import State
 
 #: Most deliveries a batch may hold: what one worker loses at once stays small.
@@ -108,6 +109,14 @@ class Planning(Keeping):
         )
         self._count(batch, lane.alert, new, born)
         return new
+
+    def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
+        """Write the deliveries a file lists, in batches, in its order; return how many were new.
+
+        Raises:
+            UnknownAlert: there is no such alert, or it has no such lane.
+        """
+        return sum(self.add_batch(alert_id, channel, batch, priority=priority) for batch in batches_in(rows))
 
     def _count(self, batch: int, alert: int, new: int, born: State) -> None:
         if not new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from alerting.model.alert import Alert
@@ -49,6 +50,21 @@ class NewDelivery(NamedTuple):
     address: str
     recipient: str = ""
     fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewList:
+    """Rows to plan as a file holds them, so that a million of them need not be made here.
+
+    ``question`` is what to ask the SQLite file at ``path``, which nobody changes any more: it answers with
+    ``place`` (from 0), ``address``, ``recipient``, ``fallback``, in the order of the places. Rows whose
+    address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most.
+    """
+
+    path: Path
+    question: str
+    without: frozenset[str] = frozenset()
+    size: int = 500
 
 
 class Row(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -14,9 +15,12 @@ from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
 from alerting.ledger import statements
 from alerting.ledger.connection import Connection
 from alerting.ledger.drilling import Drilling
+from alerting.ledger.listing import BESIDE, uri
 from alerting.ledger.migrate import latest, steps
 from alerting.ledger.place import refuse_network
 from alerting.ledger.receiving import Receiving
+from alerting.ledger.rows import NewList
+from alerting.model.delivery import State
 
 #: Marks the file as ours ("ALRT"), so that no other program's file is taken for a ledger.
 APPLICATION_ID: Final = 0x414C5254
@@ -59,6 +63,27 @@ class SqliteLedger(Receiving, Drilling):
     def transaction(self) -> AbstractContextManager[None]:
         """Commit on leaving, roll back on an error. A nested one is a savepoint."""
         return self._connection.transaction()
+
+    def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
+        """Write the deliveries a file lists, in batches, in its order; return how many were new.
+
+        The database takes them over from file to file: not one of them becomes a value here.
+        """
+        if not self._connection.beside(BESIDE, uri(rows)):
+            return super().add_list(alert_id, channel, rows, priority=priority)
+        lane = self._lane(alert_id, channel)
+        born = State.CANCELLED if lane.cancelled_at else State.PENDING
+        ((first,),) = self._db.all("next_batch")
+        where = (lane.alert, lane.channel)
+        tail = (born.value, lane.accepted_at, lane.cancel_reason, json.dumps(sorted(rows.without)))
+        new = self._connection.run_on("add_listed", rows.question, (first, rows.size, *where, *tail))
+        if new:
+            waits = born is State.PENDING
+            state = "ready" if waits else "done"
+            self._db.run("add_batches", (first, *where, priority, state, int(waits)))
+            if waits:
+                self._db.run("reopen", (lane.alert,))
+        return new
 
     def close(self) -> None:
         """Give the connection back; may be called twice."""

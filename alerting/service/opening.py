@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from alerting.audience.roster import Roster
@@ -13,7 +13,7 @@ from alerting.broadcast.plan import LanePlan, Plan, rows_a_batch
 from alerting.clock import micros
 from alerting.keys import new_alert_id
 from alerting.ledger.base import Ledger
-from alerting.ledger.rows import Actor, Lane, NewDelivery, Opening
+from alerting.ledger.rows import Actor, Lane, NewDelivery, NewList, Opening
 from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
 from alerting.service.house import House
@@ -121,15 +121,18 @@ def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Rost
         asked = [str(feed) for feed in lane.capabilities.feeds]
         feeds = [NewDelivery(address=feed) for feed in asked if feed in wrong or not plan.reached_only]
         return ledger.add_batch(alert.id, lane.channel, feeds, priority=alert.priority + _FEEDS_FIRST), 0
-    rows = _told_before(ledger, plan, lane.channel)
-    if roster is not None:
-        rows = chain(rows, _rows(plan, lane, roster))
     held: list[NewDelivery] = []
-    rows = willing(rows, ledger.opted_out(lane.channel), held)
+    stopped = ledger.opted_out(lane.channel)
+    rows = willing(_told_before(ledger, plan, lane.channel), stopped, held)
     size = rows_a_batch(lane.capabilities)
     planned = 0
     while batch := list(islice(rows, size)):
         planned += ledger.add_batch(alert.id, lane.channel, batch, priority=alert.priority)
+    if roster is not None:
+        question = _question(plan, lane, roster)
+        held += map(NewDelivery._make, roster.among(question, stopped))
+        listed = NewList(path=roster.path, question=question, without=stopped, size=size)
+        planned += ledger.add_list(alert.id, lane.channel, listed, priority=alert.priority)
     return planned + tell_elsewhere(ledger, alert.id, lane, held, priority=alert.priority), len(held)
 
 
@@ -155,11 +158,10 @@ def _roster(house: House, plan: Plan) -> Roster | None:
     return house.roster(plan.crowd.audience)
 
 
-def _rows(plan: Plan, lane: LanePlan, roster: Roster) -> Iterator[NewDelivery]:
+def _question(plan: Plan, lane: LanePlan, roster: Roster) -> str:
     other = _kind_of(plan.lanes, lane.fallback)
     kind = lane.capabilities.address_kind
-    found = roster.deliveries(kind, fallback=other.capabilities.address_kind if other else None)
-    return map(NewDelivery._make, found)
+    return roster.listed(kind, fallback=other.capabilities.address_kind if other else None)
 
 
 def _kind_of(lanes: Sequence[LanePlan], name: str) -> LanePlan | None:

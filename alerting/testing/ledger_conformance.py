@@ -38,6 +38,7 @@ from alerting.testing.builders import (
     unanswered,
 )
 from alerting.testing.ledger_answers import LedgerAnswers
+from alerting.testing.ledger_lists import LedgerLists
 from alerting.testing.ledger_model import LedgerModel
 from alerting.testing.ledger_receipts import LedgerReceipts
 from alerting.testing.ledger_steps import (
@@ -64,7 +65,7 @@ OpenLedger = Callable[[], Ledger]
 MOST: Final = 500
 
 
-class LedgerConformance(LedgerWork, LedgerAnswers, LedgerReceipts):
+class LedgerConformance(LedgerWork, LedgerLists, LedgerAnswers, LedgerReceipts):
     """Promises of the port, one a test."""
 
     @pytest.fixture

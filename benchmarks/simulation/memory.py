@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from alerting.clock import Clock
-from alerting.ledger.rows import AlertRecord, Batch, NewDelivery, Opening, Row, Settled
+from alerting.ledger.rows import AlertRecord, Batch, NewDelivery, NewList, Opening, Row, Settled
 from alerting.model.delivery import SETTLED, State
 
 _STRIDE: Final = 1024
@@ -91,11 +91,22 @@ class Book:
     def add_batch(self, alert_id: str, channel: str, rows: Sequence[NewDelivery], *, priority: int) -> int:
         """Remember where a batch begins."""
         del alert_id
+        return self._plan(channel, rows[0].address, len(rows), priority)
+
+    def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
+        """Remember where its batches begin. The question is how many people, and the first one's address."""
+        del alert_id
+        people, first = rows.question.split()
+        count = int(people)
+        for start in range(0, count, rows.size):
+            self._plan(channel, self.address_of(first, start), min(rows.size, count - start), priority)
+        return count
+
+    def _plan(self, channel: str, first: str, count: int, priority: int) -> int:
         self._ids += 1
-        batch = _Planned(self._ids, rows[0].address, len(rows), priority)
-        self._fresh.setdefault(channel, deque()).append(batch)
-        self.planned_rows += len(rows)
-        return len(rows)
+        self._fresh.setdefault(channel, deque()).append(_Planned(self._ids, first, count, priority))
+        self.planned_rows += count
+        return count
 
     def planned(self, alert_id: str, *, recipients: int, notes: Mapping[str, int]) -> None:
         """Close planning."""

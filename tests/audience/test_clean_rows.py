@@ -86,8 +86,8 @@ def lists(draw):
 def as_entries(found):
     for entry in found:
         match entry:
-            case Clean(entries=entries):
-                yield from entries
+            case Clean(rows=rows):
+                yield from rows
             case Refused():
                 yield entry
             case person:

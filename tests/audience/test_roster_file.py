@@ -23,7 +23,7 @@ def kept(people, folder, name="staff"):
 
 
 def numbers(roster):
-    return [address for address, _, _ in roster.deliveries(AddressKind.PHONE)]
+    return [entry.address for entry in roster.entries(AddressKind.PHONE)]
 
 
 @pytest.mark.parametrize("left", [b"", b"SQLite format 3\0" + b"\xff" * 4000, b"half a page"])

@@ -33,3 +33,30 @@ INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, 
 SELECT CAST(key AS INTEGER), 1, CAST(substr(value, 17, 4) AS INTEGER), CAST(substr(value, 1, 16) AS INTEGER),
        'accepted', substr(value, 21), '', '', ''
 FROM json_each(?)
+
+-- A list is another file beside this one for the length of a transaction. Its rows are numbered as if they had
+-- come in batches; {question} answers with place, address, recipient and fallback.
+
+-- name: next_batch --
+SELECT coalesce(max(id), 0) + 1 FROM batch
+
+-- name: add_listed --
+INSERT INTO delivery (id, alert, channel, address, recipient, fallback, state, due_at, changed_at, reason)
+SELECT (?1 + place / ?2) * 1024 + place % ?2, ?3, ?4, address, recipient, fallback, ?5, ?6, ?6, ?7
+FROM ({question})
+WHERE address NOT IN (SELECT value FROM json_each(?8))
+ON CONFLICT (alert, channel, address) DO NOTHING
+
+-- name: add_batches --
+WITH RECURSIVE run (id) AS (
+    SELECT ?1 UNION ALL
+    SELECT id + 1 FROM run WHERE id < (SELECT max(id) / 1024 FROM delivery)
+)
+INSERT INTO batch (id, alert, channel, priority, not_before, state, n_pending, n_cancelled)
+SELECT id, ?2, ?3, ?4, 0, ?5, n * ?6, n * (1 - ?6)
+FROM (
+    SELECT run.id, (SELECT count(*) FROM delivery
+                    WHERE delivery.id BETWEEN run.id * 1024 AND run.id * 1024 + 1023) AS n
+    FROM run
+)
+WHERE n > 0
