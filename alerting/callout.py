@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from alerting.clock import instant, micros
 from alerting.duty import Duty, duty_of
 from alerting.engine.control import ask
-from alerting.errors import AlertingError, ConfigProblem, LedgerBusy
+from alerting.errors import LedgerBusy, words_of
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.model.audience import AddressKind
 from alerting.oncall import concerns
@@ -197,8 +197,8 @@ async def run_callout(
         try:
             if await callout.look():
                 await nudge()
-        except (AlertingError, ConfigProblem) as error:
-            callout.app.log.warning("notice.failed", why=str(error))
+        except Exception as error:  # noqa: BLE001 - no look may end the lanes it runs beside
+            callout.app.log.warning("notice.failed", why=words_of(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=look_s)
 

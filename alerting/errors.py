@@ -137,6 +137,14 @@ class MissingExtra(ConfigProblem):
     """A channel's library is not installed."""
 
 
+def words_of(error: Exception) -> str:
+    """Return what a log may say of an error: our own words, and of any other only its kind.
+
+    What runs beside the lanes meets errors nobody thought of; their texts may hold an address.
+    """
+    return str(error) if isinstance(error, _Told | OSError) else type(error).__name__
+
+
 _Error = TypeVar("_Error", bound=BaseException)
 
 

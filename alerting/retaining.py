@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.audit.retention import Retention, forget, forget_beside, forgettable
-from alerting.errors import AlertingError, LedgerBusy
+from alerting.errors import LedgerBusy, words_of
 from alerting.gate import admit
 from alerting.ledger.rows import Actor
 
@@ -86,8 +86,8 @@ async def run_retention(
             lost = await asyncio.to_thread(_beside, app, writer, days, ACTOR)
         except LedgerBusy:
             continue
-        except (AlertingError, OSError) as error:
-            app.log.warning("people.kept", error=str(error))
+        except Exception as error:  # noqa: BLE001 - no look may end the lanes it runs beside
+            app.log.warning("people.kept", error=words_of(error))
         else:
             if lost:
                 app.log.info("people.forgotten", deliveries=lost, days=days)

@@ -21,7 +21,7 @@ from alerting.drills.due import Due, look, record_missed
 from alerting.drills.exercise import Taken, exercise_house, open_exercise, plan_exercise
 from alerting.drills.schedule import Occurrence, occurrences
 from alerting.engine.control import ask
-from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable
+from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, words_of
 from alerting.ledger.base import DrillLedger, Ledger, LedgerWriter
 from alerting.ledger.rows import Actor
 from alerting.rehearsals import Rehearsals
@@ -218,8 +218,8 @@ async def run_schedule(
             rehearse(bool(due))
             mark, last = repr(rehearsals), now
             wait = _wait(look_s, now, [fired.next_at, _next(rehearsals, now, look_s)])
-        except (AlertingError, ConfigProblem) as error:
-            app.log.warning("drill.refused", drill=FILE, why=str(error))
+        except Exception as error:  # noqa: BLE001 - no look may end the lanes it runs beside
+            app.log.warning("drill.refused", drill=FILE, why=words_of(error))
         try:
             await asyncio.wait_for(stop.wait(), timeout=wait)
         except TimeoutError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alerting.duty import address_of
-from alerting.errors import AlertingError, ConfigProblem
+from alerting.errors import ConfigProblem, words_of
 from alerting.keys import is_notice
 from alerting.oncall.book import Book
 from alerting.oncall.concerns import Looking
@@ -207,7 +207,7 @@ async def _watch(watchman: Watchman, stop: asyncio.Event, every_s: float) -> Non
     while not stop.is_set():
         try:
             await watchman.look()
-        except (AlertingError, ConfigProblem, OSError) as error:
-            watchman.app.log.warning("notice.failed", why=str(error))
+        except Exception as error:  # noqa: BLE001 - no look may end the lanes it runs beside
+            watchman.app.log.warning("notice.failed", why=words_of(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=every_s)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alerting.audit.acts import Act, write
 from alerting.clock import micros
-from alerting.errors import AlertingError
+from alerting.errors import words_of
 from alerting.ledger.rows import Actor
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ def afterwards(app: App, writer: GroupWriter) -> None:
     """
     try:
         ledger = app.own_reader()
-    except AlertingError as error:
+    except Exception as error:  # noqa: BLE001 - as promised
         _told(app, "audit.failed", error)
         return
     if ledger is None:
         return
     try:
-        if not ledger.first_to("afterwards"):
-            return  # another host is about it
-        _prepare(app, ledger, writer)
-        _seal(app, ledger, writer)
-        _publish(app, ledger)
+        if ledger.first_to("afterwards"):  # else another host is about it
+            _prepare(app, ledger, writer)
+            _seal(app, ledger, writer)
+            _publish(app, ledger)
+    except Exception as error:  # noqa: BLE001 - as promised
+        _told(app, "audit.failed", error)
     finally:
         ledger.close()
 
@@ -50,22 +51,21 @@ def _prepare(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
             waiting = ready(app.house(), told, people=people_of(ledger, told.first.id), at=at)
             note = partial(note_ready, told=told, waiting=waiting, actor=_BY_ITSELF, at=at)
             writer.submit(note).result()
-    except (AlertingError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the next of the three does not depend on it
         _told(app, "follow_ups.failed", error)
 
 
 def _seal(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
-    keeper = app.keeper()
-
     def record(acts: Sequence[Act]) -> tuple[int, str]:
         at = micros(app.clock.now())
         return writer.submit(lambda open_: write(open_, acts, actor=_BY_ITSELF, at=at)).result()
 
     try:
+        keeper = app.keeper()
         if keeper.due(ledger):
             kept = keeper.checkpoint(record)
             app.log.info("audit.checkpointed", acts=kept.checkpoint.size, alerts=len(kept.sealed))
-    except (AlertingError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the next of the three does not depend on it
         _told(app, "audit.failed", error)
 
 
@@ -74,9 +74,9 @@ def _publish(app: App, ledger: LedgerReader) -> None:
 
     try:
         publish(app, ledger)
-    except (AlertingError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the next of the three does not depend on it
         _told(app, "feed.failed", error)
 
 
 def _told(app: App, event: str, error: Exception) -> None:
-    app.log.error(event, error=str(error))
+    app.log.error(event, error=words_of(error))

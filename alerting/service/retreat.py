@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from alerting.channels.base import Channel, Retractable
 from alerting.clock import Clock, micros
-from alerting.errors import AlertingError
+from alerting.errors import words_of
 from alerting.keys import delivery_key
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.ledger.rows import Actor, AlertRecord
@@ -98,8 +98,8 @@ class Recalls:
         """An error here must end neither the lanes nor the process; what is not finished is begun anew."""
         try:
             await taking.run()
-        except (AlertingError, OSError) as error:
-            self.log.warning("recall.failed", error=type(error).__name__, words=str(error)[:200])
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody must read of it
+            self.log.warning("recall.failed", error=type(error).__name__, words=words_of(error)[:200])
 
 
 class _TakingBack:

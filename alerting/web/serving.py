@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from alerting.broadcast.receipts import Intake, keep
 from alerting.channels.base import MailReader
 from alerting.clock import Clock, micros
-from alerting.errors import LedgerUnavailable, innermost
+from alerting.errors import LedgerUnavailable, innermost, words_of
 from alerting.ledger.base import Ledger, LedgerWriter
 from alerting.ledger.rows import Actor
 from alerting.model.receipt import Receipt
@@ -95,8 +95,10 @@ class Served:
 
         try:
             await asyncio.to_thread(reader.collect, take)
-        except OSError as error:
-            self.log.warning("receipts.unread", channel=name, words=str(error)[:200])
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - no mail may end the lanes beside which it is read
+            self.log.warning("receipts.unread", channel=name, words=words_of(error)[:200])
 
     async def tidy(self, *, last: bool = False) -> None:
         """Match orphans that are due, and put refusals on record."""

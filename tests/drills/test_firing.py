@@ -247,6 +247,20 @@ async def test_the_schedule_beside_a_server_ends_with_it(settled):
     assert schedule.exception() is None
 
 
+async def test_an_error_of_the_schedule_ends_nothing_that_runs_beside_it(settled):
+    stop, tries = asyncio.Event(), []
+
+    def rehearse(due):
+        tries.append(due)
+        if len(tries) > 2:
+            stop.set()
+        raise KeyError("nobody thought of it")
+
+    async with asyncio.timeout(20):
+        await run_schedule(settled, stop, writer=settled.writer, rehearse=rehearse, look_s=0.01)
+    assert len(tries) == 3
+
+
 def watched_drills(campus):
     """The drills a scheduler has looked at: it has begun."""
     if not campus.path.exists():

@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, SAM, Scene, the_channels
 
-from alerting.callout import desk_of
+from alerting.callout import desk_of, run_callout
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
 from alerting.ledger.audit import first_break
@@ -367,3 +368,19 @@ def test_whatever_the_place_the_text_fits_and_keeps_its_commands(tmp_path, place
     assert contents["sms-main"].size <= 2
     assert alert.id in contents["sms-main"].text
     scene.close()
+
+
+async def test_a_look_for_notices_that_fails_ends_nothing_that_runs_beside_it(scene):
+    """Whatever the error is: it is logged by its kind, for its words may name somebody."""
+    stop, looked = asyncio.Event(), []
+
+    async def look():
+        looked.append(1)
+        if len(looked) > 1:
+            stop.set()
+        raise KeyError("ann@example.edu")
+
+    scene.callout = SimpleNamespace(app=scene, look=look)
+    async with asyncio.timeout(10):
+        await run_callout(scene.callout, stop, look_s=0.01)
+    assert scene.log.named("notice.failed") == [{"why": "KeyError"}] * 2

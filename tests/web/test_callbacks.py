@@ -290,3 +290,35 @@ async def test_many_calls_share_a_commit(tmp_path):
     assert {status for status, _, _ in answers} == {204}
     assert sum(commits) == 200
     assert len(commits) < 100
+
+
+class Mailbox:
+    """A mailbox whose first mail is one nobody thought of."""
+
+    def __init__(self):
+        self.visits = 0
+
+    def read_mail(self, raw):
+        return ()
+
+    def collect(self, take):
+        self.visits += 1
+        raise KeyError("ann@example.edu")
+
+
+async def test_a_mail_nobody_thought_of_ends_neither_the_endpoints_nor_the_lanes(ledger):
+    box, told = Mailbox(), []
+    log = SimpleNamespace(
+        info=lambda *_, **__: None, warning=lambda event, **fields: told.append((event, fields))
+    )
+    served = Served(
+        writer=Writer(ledger),
+        clock=SystemClock(),
+        log=log,
+        public_url=PUBLIC,
+        channels=lambda: {"mail": SimpleNamespace(name="mail", channel=box)},
+    )
+    async with serving(served, ("127.0.0.1", free_port())):
+        await until(lambda: told)
+    assert box.visits == 1
+    assert told == [("receipts.unread", {"channel": "mail", "words": "KeyError"})]
