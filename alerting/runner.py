@@ -236,6 +236,8 @@ class Runner:
         def change(ledger: Ledger) -> Opened:
             return open_admitted(ledger, house, settled_plan, order, operators=operators, at=at)
 
+        # A long list is taken over by the database, and leaves the interpreter to others meanwhile.
+        self._engine.ahead(house.channels[lane.channel].channel for lane in plan.lanes)
         opened = await self._writer.do(change)
         self.app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, again=opened.again)
         self._engine.look()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from alerting.broadcast.lane import Lane, Rules
@@ -64,6 +64,10 @@ class EmbeddedEngine:
 
     def enqueue(self, ledger: Ledger, alert_id: str) -> None:
         """Do nothing: the batches themselves are the queue."""
+
+    def ahead(self, channels: Iterable[Channel]) -> None:
+        """Read what the feeds among channels need, while the alert they will carry is being opened."""
+        self._precedence.ahead(channels)
 
     def look(self, channel: str = "") -> None:
         """Tell the lanes that there is work; without a name, ask the ledger which."""
