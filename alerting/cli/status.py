@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, reviews, screen, standing, undone
+from alerting.cli import complete, history, reviews, screen, standing, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -55,13 +55,16 @@ def status(
     current = standing.read(face.view, normal_id(alert))
     if json:
         told = standing.as_json(current, clock=standing.clock(face.view, current))
+        told["history_of"] = history.hosts(face.view.reader()).get(current.record.alert.id)
         emit("status", **told, **follow_ups(face.view, current.record.alert))
     else:
         screen.tell(standing.lines(current, blocks=screen.blocks()))
         for line in incidents(face.view, current.record.alert.incident):
             say(line)
-        alert_id = current.record.alert.id
-        for line in [*undone.told(face.view.reader(), alert_id), *reviews.told(face.view, alert_id)]:
+        alert_id, ledger = current.record.alert.id, face.view.reader()
+        for line in [*history.told(ledger, alert_id), *undone.told(ledger, alert_id)]:
+            say(line)
+        for line in reviews.told(face.view, alert_id):
             say(line)
     raise typer.Exit(current.exit)
 
@@ -152,14 +155,15 @@ def _recent(face: Face, *, json: bool) -> None:
     zone = ZoneInfo(face.view.config.campus.time_zone)
     rows: list[tuple[str, ...]] = [("alert", "when", "what", "accepted", "failed", "state")]
     replaced = {old for current in reports for old in current.record.alert.references}
-    rows += [_line(current, zone, replaced) for current in reports]
+    alone = history.hosts(ledger)
+    rows += [_line(current, zone, replaced, alone) for current in reports]
     for line in columns(rows, right=(3, 4)):
         say(line)
     for line in [*incidents(face.view), *reviews.told(face.view)]:
         say(line)
 
 
-def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
+def _line(current: Any, zone: Any, replaced: set[str], alone: dict[str, str]) -> tuple[str, ...]:
     alert = current.record.alert
     total = sum(channel.total for channel in current.channels)
     accepted = sum(channel.accepted for channel in current.channels)
@@ -169,7 +173,7 @@ def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
         alert.title if alert.live else f"[{alert.status}] {alert.title}",
         f"{accepted:,}/{total:,}",
         f"{sum(channel.failed for channel in current.channels):,}",
-        _state(current, replaced),
+        _state(current, replaced) + (f", history of {alone[alert.id]}" if alert.id in alone else ""),
     )
 
 
