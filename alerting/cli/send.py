@@ -19,8 +19,8 @@ _STALE_S: Final = 120
 #: What a person must know before an alert leaves beside the shared ledger.
 _LOCAL: Final = (
     "LOCAL: this alert is kept on this host alone, in {where}. No other host knows of it: if one of them"
-    " sends it too, SOME PEOPLE GET IT TWICE. Look at it with `alert --local status`; when the server is back,"
-    " `alert ledger merge` takes it into the shared record."
+    " sends it too, SOME PEOPLE GET IT TWICE. Look at it with `alert --local status`; when the server is"
+    " back, `alert ledger merge` takes it into the shared record."
 )
 _WAY_OUT: Final = Problem(
     where="",
