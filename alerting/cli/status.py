@@ -106,8 +106,9 @@ def incidents(app: Any, only: str = "") -> list[str]:
         if only in ("", story.id) and story.first.live:
             due = story.due_at.astimezone(zone).strftime("%H:%M") if story.due_at else "no time"
             word = "OVERDUE, promised by" if story.overdue(now) else "next message promised by"
+            place = story.known.get("place", "")
             told.append(
-                f"incident {story.id} ({story.owner}): {word} {due}"
+                f"incident {story.id}{f' at {place}' if place else ''} ({story.owner}): {word} {due}"
                 f" -> alert update|all-clear|correct|recall {story.id}"
             )
             told += recorded(app, story.id) if only else []
