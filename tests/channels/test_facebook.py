@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -115,7 +114,7 @@ class TestPosting:
         first = await facebook.send(ENVELOPE)
         update = ENVELOPE._replace(content=a_content("Update 1"), thread=(first.provider_id,))
         second = await facebook.send(update)
-        third = replace(update, content=a_content("Update 2"), thread=(*update.thread, second.provider_id))
+        third = update._replace(content=a_content("Update 2"), thread=(*update.thread, second.provider_id))
         await facebook.send(third)
         assert second.note == ""
         said = [(post.text, post.parent) for post in posted(sandbox)][1:]

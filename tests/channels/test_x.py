@@ -83,8 +83,8 @@ class TestPosting:
     async def test_an_update_replies_to_the_post_before_it(self, x, sandbox):
         first = await x.send(ENVELOPE)
         second = await x.send(ENVELOPE._replace(content=a_content("Update 1"), thread=(first.provider_id,)))
-        third = replace(
-            ENVELOPE, content=a_content("Update 2"), thread=(first.provider_id, second.provider_id)
+        third = ENVELOPE._replace(
+            content=a_content("Update 2"), thread=(first.provider_id, second.provider_id)
         )
         await x.send(third)
         assert [post.parent for post in posted(sandbox)] == [None, first.provider_id, second.provider_id]
