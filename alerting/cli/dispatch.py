@@ -11,6 +11,7 @@ from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
+    from alerting.cli.follow import More
     from alerting.service.opening import Opened
     from alerting.service.order import Order
     from alerting.service.planning import Request
@@ -30,8 +31,11 @@ def dispatch(
     one_more: bool = False,
     json: bool = False,
     title: str,
+    more: More | None = None,
 ) -> int:
     """Send what was asked for, once confirmed, or ask a second person; return the exit code.
+
+    ``more`` gives scripts further fields of their one object.
 
     Raises:
         NotConfirmed: nobody repeated the word; nothing was opened.
@@ -65,12 +69,20 @@ def dispatch(
         one_more=one_more,
     )
     if waits(face, plan) and not break_glass:
-        return ask(face, order, plan, wait=wait, json=json, title=title)
-    return carry_out(face, order, plan, wait=wait, run_key=run_key, json=json, title=title)
+        return ask(face, order, plan, wait=wait, json=json, title=title, more=more)
+    return carry_out(face, order, plan, wait=wait, run_key=run_key, json=json, title=title, more=more)
 
 
 def carry_out(
-    face: Face, order: Order, plan: Plan, *, wait: bool, run_key: str = "", json: bool, title: str
+    face: Face,
+    order: Order,
+    plan: Plan,
+    *,
+    wait: bool,
+    run_key: str = "",
+    json: bool,
+    title: str,
+    more: More | None = None,
 ) -> int:
     """Have a confirmed order opened, and watch it; return the exit code.
 
@@ -87,14 +99,12 @@ def carry_out(
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
-            from alerting.cli.follow import follow
-
-            return follow(face.app, opened.alert_id, json=json, title=title)
-        _left(opened, json=json)
+            return follow(face.app, opened.alert_id, json=json, title=title, more=more)
+        _left(opened, json=json, more=more)
     except LeftEarly as early:
-        _left(early.opened, json=json)
+        _left(early.opened, json=json, more=more)
     except KeyboardInterrupt:
-        _left(opened, json=json)
+        _left(opened, json=json, more=more)
     except BrokenPipeError:
         deafen()
     return Exit.RUNNING
@@ -172,12 +182,12 @@ def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
         say(line)
 
 
-def _left(opened: Opened | None, *, json: bool) -> None:
+def _left(opened: Opened | None, *, json: bool, more: More | None) -> None:
     """Say what an alert is called that is left alone now; or that nobody knows whether there is one."""
     if opened is None:
         note("Left before it was known whether the alert was accepted: `alert status` tells.")
     elif json:
-        emit("accepted", alert=opened.alert_id, again=opened.again)
+        emit("accepted", alert=opened.alert_id, again=opened.again, **(more(None) if more else {}))
     else:
         say(f"{opened.alert_id} is being sent. Follow it with: alert status {opened.alert_id} --follow")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,9 @@ from alerting.cli.group import single
 from alerting.cli.send import values_of
 from alerting.errors import Exit, Problem, UsageProblem
 from alerting.keys import normal_id
+
+if TYPE_CHECKING:
+    from alerting.broadcast.report import Report
 
 Id = Annotated[
     str,
@@ -159,6 +162,11 @@ def recall(
     clock = clock_of(face, reported=reported, confirmed=confirmed)
     told = _story(face, incident)
     request = _request(face, "recall", incident, value, template, clock=clock, delete_posts=delete_posts)
+
+    def more(last: Report | None) -> Mapping[str, Any]:
+        settled = last is not None and last.exit is not Exit.RUNNING
+        return undone.as_json(face, told.id, decided_at=decided_at, wait=settled)
+
     code = dispatch(
         face,
         request,
@@ -168,10 +176,10 @@ def recall(
         break_glass=break_glass,
         json=json,
         title="recall",
+        more=more,
     )
-    if code != Exit.ASKED:
-        watched = wait and code != Exit.RUNNING
-        undone.tell(face, told.id, decided_at=decided_at, wait=watched, json=json)
+    if code != Exit.ASKED and not json:
+        undone.tell(face, told.id, decided_at=decided_at, wait=wait and code != Exit.RUNNING)
     raise typer.Exit(code)
 
 

@@ -218,8 +218,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with deliveries an interrupted sender left behind, and watch them."""
-    from alerting.cli.follow import follow
-    from alerting.cli.launch import resume as start
+    from alerting.cli.follow import as_json, follow, watched
 
     face: Face = ctx.obj
     ledger = face.view.reader()
@@ -233,10 +232,26 @@ def resume(
         from alerting.runner import Runner
 
         Runner(app=app, state=app.state, clock=app.clock).run(None)
-    elif not start(app):
+    elif not _started(app):
         note("Another process is sending these; watching.")
-    codes = [follow(app, alert_id, json=json, title="resume") for alert_id in waiting]
+    if json:
+        reports = [watched(app, alert_id, quiet=True) for alert_id in waiting]
+        emit("resume", alerts=[as_json(app, report) for report in reports])
+        codes: list[int] = [report.exit for report in reports]
+    else:
+        codes = [follow(app, alert_id, json=False, title="resume") for alert_id in waiting]
     raise typer.Exit(max(codes, key=_weight))
+
+
+def _started(app: Any) -> bool:
+    """Start a sender; False where one is at work already. Ctrl-C comes too late to stop it."""
+    from alerting.cli.launch import resume as start
+
+    try:
+        return start(app)
+    except KeyboardInterrupt:
+        note("\nLeft. What waits is being sent: alert status --follow tells.")
+        raise typer.Exit(Exit.RUNNING) from None
 
 
 def _audited(face: Face, alerts: list[str]) -> None:
