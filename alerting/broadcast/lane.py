@@ -53,7 +53,8 @@ class Rules:
 class Lane:
     """Sends everything the ledger has for one channel.
 
-    ``nudge`` is called with the name of another channel that was given work (a fallback).
+    ``nudge`` is called with the name of another channel that was given work (a fallback); ``fit`` says
+    whether one works, as far as anybody knows.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Lane:
         log: Log,
         owner: str,
         nudge: Callable[[str], None],
+        fit: Callable[[str], bool] = lambda _: True,
         rules: Rules | None = None,
     ) -> None:
         can = channel.capabilities
         self.channel, self._writer, self._clock = channel, writer, clock
         self._log, self._owner, self._nudge, self._rules = log, owner, nudge, rules or Rules()
+        self._fit = fit
         self._pace, self._window, self._breaker = Pace(can.rate_per_s), Window(can.in_flight), Breaker()
         self._part = Part(can, self._pace, self._window, alone=not self._rules.shared)
         self._wake = asyncio.Event()
@@ -298,7 +301,8 @@ class Lane:
         if not (breaker.down or lasting) or breaker.reason is None:
             return
         for hold in self._holds:
-            if not (breaker.down or hold.facts.fallback):
+            # What is in trouble itself takes nobody over: when the network is gone, all of them are.
+            if not (breaker.down or (hold.facts.fallback and self._fit(hold.facts.fallback))):
                 continue
             if breaker.down:
                 self._given_up.add(hold.facts.alert_id)

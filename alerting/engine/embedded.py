@@ -136,8 +136,14 @@ class EmbeddedEngine:
             log=self._log,
             owner=self._owner,
             nudge=self.look,
+            fit=self._fit,
             rules=self._rules(name),
         )
+
+    def _fit(self, name: str) -> bool:
+        """Whether nothing is known against a channel."""
+        lane = self._lanes.get(name)
+        return lane is None or lane.trouble is None
 
     async def _run(self, name: str, stop: asyncio.Event) -> None:
         """Run a lane to its end. An error of ours breaks one lane, never the others."""

@@ -25,7 +25,9 @@ def test_several_interrupted_alerts_are_told_in_one_object(alert, home, waiting)
 
 
 def test_a_drill_that_was_run_is_told_with_its_judgement_in_one_object(alert, home):
-    text = "version: 1\nallowed_audiences: [staff]\ndrills:\n  quick:\n    title: Quick\n    template: drill\n"
+    text = (
+        "version: 1\nallowed_audiences: [staff]\ndrills:\n  quick:\n    title: Quick\n    template: drill\n"
+    )
     text += "    audience: staff\n    channels: [sms-main]\n"
     (home / "drills.yaml").write_text(text)
     try:
