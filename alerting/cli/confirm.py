@@ -7,7 +7,7 @@ Practice has another look and another word, so that no hand learns one for the o
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,8 @@ from alerting.errors import NotConfirmed, Problem
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
 
+#: How much of a word must be there for a slip: two of "Baker Hall"'s ten letters may be wrong.
+_ALMOST: Final = 0.8
 #: What every sending command understands.
 BreakGlass = Annotated[
     str,
@@ -82,10 +84,18 @@ def _channels(plan: Plan) -> str:
 
 
 def _typed(question: str, word: str) -> None:
+    answer = _asked(question)
+    if not same(answer, word) and near(answer, word):
+        # A slip costs one line, not the whole command again. Enter, "y" and another place are no slips.
+        answer = _asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
+    if not same(answer, word):
+        raise NotConfirmed("that was not the word; nothing was sent")
+
+
+def _asked(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
-    if not same(sys.stdin.readline(), word):
-        raise NotConfirmed("that was not the word; nothing was sent")
+    return sys.stdin.readline()
 
 
 def again(face: Face, plan: Plan) -> bool:
@@ -106,6 +116,14 @@ def again(face: Face, plan: Plan) -> bool:
         return False
     _typed(f"{count} real alerts went out within 10 minutes. Type AGAIN to send one more: ", "AGAIN")
     return True
+
+
+def near(given: str, word: str) -> bool:
+    """Whether somebody meant to type the word: all but a slip of it is there."""
+    from difflib import SequenceMatcher
+
+    typed, wanted = (" ".join(text.split()).casefold() for text in (given, word))
+    return SequenceMatcher(None, typed, wanted).ratio() >= _ALMOST
 
 
 def same(given: str, word: str) -> bool:
