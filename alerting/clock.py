@@ -53,13 +53,12 @@ class FrozenClock:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_S = 86_400
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(instant: datetime) -> int:
     """Return an aware instant as microseconds since 1970, UTC: exact, and what the ledger stores."""
-    since = instant - _EPOCH
-    return (since.days * _DAY_S + since.seconds) * 1_000_000 + since.microseconds
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def instant(micros_since_1970: int) -> datetime:

@@ -203,4 +203,4 @@ def an_envelope(number: int = 0, **overrides: Any) -> Envelope:
         attempt=1,
         expires_at=_ALERT.expires_at,
     )
-    return made._replace(**overrides)
+    return replace(made, **overrides)

@@ -83,12 +83,9 @@ class Campus:
             default_audience="everyone",
         )
 
-    def send(
-        self, template="gas-leak", *, actor=LEE, key="", channels=(), audience="", evidence="", **values
-    ):
+    def send(self, template="gas-leak", *, actor=LEE, key="", channels=(), audience="", **values):
         words = values or {"place": "Baker Hall"}
-        asked = {"channels": channels, "audience": audience, "evidence": evidence}
-        request = Request(template=template, values=words, **asked)
+        request = Request(template=template, values=words, channels=channels, audience=audience)
         return self._open(request, Past(), actor, key)
 
     def follow(self, incident, verb, *, template="", joined=False, actor=LEE, key="", **values):

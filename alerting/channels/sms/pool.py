@@ -117,7 +117,7 @@ class Pool:
 
     def _free(self, link: Link) -> None:
         """Give a connection to the exchange that has waited longest, or keep it."""
-        if self._waiting:
+        while self._waiting:
             due, data, method, done = self._waiting.popleft()
             if self._carry(link, due, data, method, done):
                 return
@@ -138,15 +138,13 @@ class Pool:
             if link is None:
                 continue
             try:
-                if event == _IN and link.ready:
-                    self._hear(link)  # nearly always
-                elif not link.ready:
+                if not link.ready:
                     self._advance(link)
-                else:
-                    if event & _OUT:
-                        self._flush(link)
-                    if event & ~_OUT:
-                        self._hear(link)
+                    continue
+                if event & _OUT:
+                    self._flush(link)
+                if event & ~_OUT:
+                    self._hear(link)
             except OSError as error:
                 self._lost(link, error)
 
@@ -154,8 +152,7 @@ class Pool:
         data = link.hear()
         if data is None:
             return
-        done = link.done
-        if done is None or link.reader is not None or not data:
+        if link.done is None or link.reader is not None or not data:
             self._hear_more(link, data)
             return
         if link.held:
@@ -165,7 +162,7 @@ class Pool:
             if link.left or link.ended:
                 self._end(link, reply)  # it answered before it had heard everything, or ends after it
                 return
-            link.done = None
+            done, link.done = link.done, None
             self._free(link)
             done(reply)
         elif reply and not link.ended:
