@@ -93,6 +93,9 @@ def _source(face: Face, name: str) -> CsvAudience:
     except ConfigProblem:
         if path.is_file():
             return CsvAudience(path, region=_REGION)
+        if path.suffix or len(path.parts) > 1:
+            fix = "name a CSV file that is there"
+            raise UsageProblem(Problem(where=name, what="no such file", fix=fix)) from None
         raise
     if name not in config.audiences and path.exists():
         return CsvAudience(path, region=config.campus.region)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def way_out(face: Face) -> Iterator[Problem]:
-    """Yield how to send by the channels that are complete; nothing when the file itself is wrong."""
+    """Yield how to send by the channels that are complete, or how to rehearse where none is.
+
+    Nothing when the file itself is wrong.
+    """
     from alerting.cli.unplugged import config_of
     from alerting.config import load
 
@@ -32,7 +35,10 @@ def way_out(face: Face) -> Iterator[Problem]:
             load(face.config, environ=os.environ, without=others)
         except ConfigProblem:
             lost.append(name)
-    if len(lost) < len(names):
+    if len(lost) == len(names):
+        fix = "to look at texts, or to rehearse, without any account: alert --sandbox ..."
+        yield Problem(where="", what="no channel has its credentials here", fix=fix)
+    else:
         left = ", ".join(name for name in names if name not in lost)
         without = ",".join([*face.without, *lost])
         yield Problem(where="", what=f"{left} could send now", fix=f"to send by these: --without {without}")

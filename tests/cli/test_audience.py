@@ -89,6 +89,15 @@ def test_a_file_is_checked_even_where_nothing_is_configured(alert, home):
     assert alert("audience", "check", "demo/people.csv").returncode == 0
 
 
+def test_a_file_that_is_not_there_is_told_as_such_even_where_nothing_is_configured(alert, home):
+    (home / "channels.yaml").unlink()
+    done = alert("audience", "check", "lists/staf.csv")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "alert: lists/staf.csv: no such file; name a CSV file that is there\n",
+    )
+
+
 def test_audiences_are_listed_with_files_that_are_missing(alert, home):
     (home / "demo" / "people.csv").rename(home / "demo" / "folk.csv")
 

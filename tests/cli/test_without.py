@@ -38,11 +38,12 @@ def test_the_words_of_the_error_work_as_they_stand(alert, tokens):
     assert "! facebook-campus is left out: nobody is told there" in done.stdout
 
 
-def test_nothing_is_offered_when_no_channel_is_complete(alert):
+def test_only_a_rehearsal_is_offered_when_no_channel_is_complete(alert):
     done = alert(*PREVIEW)
 
     assert done.returncode == 2
     assert "could send now" not in done.stderr
+    assert done.stderr.endswith("to rehearse, without any account: alert --sandbox ...\n")
 
 
 def test_a_fallback_that_is_left_out_takes_nothing_over(alert, tokens):
