@@ -36,7 +36,11 @@ class TemplateStore:
         """
         wanted = Path(name.strip()).name.lower()
         stem = wanted.removesuffix(".md").removesuffix(".j2")
-        paths = [path for path in self._files() if path.stem == stem]
+        files = self._files()
+        # A file called Shelter.md is looked at too: reading it says that it must be called shelter.md.
+        paths = [path for path in files if path.stem == stem] or [
+            path for path in files if path.stem.lower() == stem
+        ]
         if len(paths) > 1:
             what = f"two files are called {stem}: {', '.join(p.name for p in paths)}"
             raise TemplateProblem(Problem(where=str(self._directory), what=what, fix="delete one"))

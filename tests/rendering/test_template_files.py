@@ -221,6 +221,15 @@ def test_two_files_of_one_name_are_refused(folder):
         TemplateStore(folder).find("tornado")
 
 
+def test_a_file_with_capitals_is_told_how_to_be_called_and_stands_in_nobodys_way(folder):
+    """It used to answer: no template "Shelter"; did you mean "Shelter"?"""
+    (folder / "Shelter.md").write_text(front())
+    with pytest.raises(TemplateProblem, match='"Shelter" is not a template name; name it with small letters'):
+        TemplateStore(folder).find("Shelter")
+    (folder / "shelter.md").write_text(front())
+    assert TemplateStore(folder).find("Shelter").name == "shelter"
+
+
 def test_a_missing_folder_and_a_file_that_is_no_text_are_told_in_words(folder):
     with pytest.raises(TemplateProblem, match="cannot be listed"):
         TemplateStore(folder / "none").names()
