@@ -19,10 +19,13 @@ from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable, Proble
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
+    from alerting.ledger.filling import FilledFile
     from alerting.ledger.forgetting import Forgetter
     from alerting.ledger.lock import RunnerLock
+    from alerting.ledger.merging import Merged
     from alerting.ledger.postgres.forgetting import SharedForgetter
     from alerting.ledger.postgres.ledger import PostgresLedger
+    from alerting.ledger.postgres.merging import FilledPlace
     from alerting.ledger.postgres.place import Place
     from alerting.ledger.rows import Actor
     from alerting.ledger.scrutiny import Scrutiny
@@ -169,6 +172,43 @@ class Archive:
         lock.acquire(patience_s=_SEALING_S)
         with lock:
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
+
+    def merged(self, source: Path, *, actor: Actor) -> Merged:
+        """Take another record's alerts into this one as history; ``source`` is its file.
+
+        Raises:
+            LedgerBusy: somebody is sending from it, or, on a file, from this one.
+            LedgerUnavailable: it cannot be read, or tells of other alerts under the same ids.
+            NotAllowed: an alert in it has not come to rest.
+        """
+        from contextlib import closing
+
+        from alerting.ledger.lock import RunnerLock
+        from alerting.ledger.merging import Merger, open_source
+        from alerting.ledger.sqlite import SqliteLedger
+
+        theirs = RunnerLock(source.parent)
+        # A sender whose last message is out still seals its record; that takes a moment.
+        theirs.acquire(patience_s=_SEALING_S)
+        with theirs, self.turn():
+            SqliteLedger.open(source, clock=self.clock).close()  # it may be of an older version
+            with closing(open_source(source)) as raw, closing(self.filled()) as ledger:
+                merger = Merger(source=raw, ledger=ledger, host=os.uname().nodename)
+                return merger.merge(actor=actor, at=micros(self.clock.now()))
+
+    def filled(self) -> FilledFile | FilledPlace:
+        """Open the record for being merged into; whoever asks has the right to write."""
+        if self.shared is not None:
+            from alerting.ledger.postgres.merging import FilledPlace
+
+            place = FilledPlace.open(self.shared, clock=self.clock)
+            assert isinstance(place, FilledPlace)
+            return place
+        from alerting.ledger.filling import FilledFile
+
+        own = FilledFile.open(self.ledger_path, clock=self.clock)
+        assert isinstance(own, FilledFile)
+        return own
 
     def brought_up(self, *, force: bool) -> str:
         """Bring the tables of the shared ledger up to date; return what they are now, in words."""

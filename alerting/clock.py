@@ -53,12 +53,13 @@ class FrozenClock:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY_S = 86_400
 
 
 def micros(instant: datetime) -> int:
     """Return an aware instant as microseconds since 1970, UTC: exact, and what the ledger stores."""
-    return (instant - _EPOCH) // _MICROSECOND
+    since = instant - _EPOCH
+    return (since.days * _DAY_S + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(micros_since_1970: int) -> datetime:

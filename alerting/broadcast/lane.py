@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from alerting.broadcast import retry
+from alerting.broadcast.appetite import Appetite
 from alerting.broadcast.breaker import Breaker
 from alerting.broadcast.desk import Desk
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.part import Part
 from alerting.broadcast.sending import Senders
 from alerting.broadcast.turn import Answer, Leased, Turn, commit
-from alerting.broadcast.window import Flow, Window
+from alerting.broadcast.window import Window
 from alerting.broadcast.work import Facts, Hold, Item
 from alerting.channels.base import Channel
 from alerting.clock import Clock, micros
@@ -31,15 +32,6 @@ from alerting.model.outcome import Reason
 from alerting.telemetry import Log
 
 _SECOND: Final = 1_000_000
-#: Most rows claimed ahead of the window, and the share of a second's rate that may be. What is
-#: claimed can no longer be cancelled, so a lane claims ahead only what leaves in the next moment.
-_AHEAD: Final = 250
-_AHEAD_S: Final = 0.1
-_MOMENT_S: Final = 0.03
-#: How long outcomes may gather before they are recorded, while there is claimed work to go on with,
-#: and how much of that work a commit may last. One commit then serves a hundred deliveries.
-_GATHER_S: Final = 0.01
-_COMMIT_S: Final = 0.008
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +53,8 @@ class Rules:
 class Lane:
     """Sends everything the ledger has for one channel.
 
-    ``nudge`` is called with the name of another channel that was given work (a fallback).
+    ``nudge`` is called with the name of another channel that was given work (a fallback); ``fit`` says
+    whether one works, as far as anybody knows.
     """
 
     def __init__(
@@ -74,11 +67,13 @@ class Lane:
         log: Log,
         owner: str,
         nudge: Callable[[str], None],
+        fit: Callable[[str], bool] = lambda _: True,
         rules: Rules | None = None,
     ) -> None:
         can = channel.capabilities
         self.channel, self._writer, self._clock = channel, writer, clock
         self._log, self._owner, self._nudge, self._rules = log, owner, nudge, rules or Rules()
+        self._fit = fit
         self._pace, self._window, self._breaker = Pace(can.rate_per_s), Window(can.in_flight), Breaker()
         self._part = Part(can, self._pace, self._window, alone=not self._rules.shared)
         self._wake = asyncio.Event()
@@ -101,6 +96,13 @@ class Lane:
             tell=self._desk.told,
             carries=self._rules.carries,
         )
+        self._appetite = Appetite(
+            pace=self._pace,
+            window=self._window,
+            breaker=self._breaker,
+            part=self._part,
+            senders=self._senders,
+        )
         self._quarantine = int(can.quarantine.total_seconds() * _SECOND)
         self._holds: list[Hold] = []
         self._facts: dict[str, Facts] = {}
@@ -109,7 +111,6 @@ class Lane:
         self._next_look = self._next_renewal = 0.0
         self._due: int | None = None
         self._known: int | None = None  #: the ledger may have more, of this priority at most
-        self._flow = Flow()
 
     @property
     def trouble(self) -> tuple[Reason, str] | None:
@@ -144,7 +145,7 @@ class Lane:
     async def _step(self, *, stopping: bool) -> None:
         if self._desk.failed is not None:
             raise self._desk.failed
-        if (wait := self._gathering()) > 0:
+        if (wait := self._appetite.gathering()) > 0:
             await asyncio.sleep(wait)
         turn = self._turn(stopping=stopping)
         if turn.idle:
@@ -152,12 +153,6 @@ class Lane:
             return
         answer = await self._writer.do(lambda ledger: commit(ledger, turn))
         self._answered(turn, answer)
-
-    def _gathering(self) -> float:
-        """Return the seconds that outcomes may wait for more: none when the senders would run dry."""
-        flow = self._flow.per_s
-        left = self._senders.unsent - flow * _COMMIT_S
-        return min(_GATHER_S, left / flow) if flow and left > 0 else 0.0
 
     def _turn(self, *, stopping: bool) -> Turn:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
@@ -168,7 +163,7 @@ class Lane:
         turn.threads = self.channel.capabilities.threads
         turn.claims = {} if stopping else self._pick(turn, now, mono)
         turn.results, turn.handed = self._desk.clear()
-        self._flow.add(sum(map(len, turn.results.values())), mono)
+        self._appetite.flow.add(sum(map(len, turn.results.values())), mono)
         turn.finished = [hold for hold in self._holds if hold.finished]
         self._holds = [hold for hold in self._holds if not hold.finished]
         if mono >= self._next_renewal:
@@ -237,17 +232,8 @@ class Lane:
     def _out(self) -> int:
         return sum(hold.out for hold in self._holds)
 
-    def _room(self, mono: float) -> int:
-        if self._breaker.open:
-            return 0 if self._breaker.down or self._out or self._breaker.trial_in(mono) > 0 else 1
-        if not self._part.known or self._pace.ready_in(1, mono) > _AHEAD_S * 2:
-            return 0
-        paced = max(1, int(self._pace.rate * _AHEAD_S))
-        ahead = max(1, min(_AHEAD, int(self._flow.per_s * _MOMENT_S)))
-        return min(paced - self._senders.unsent, self._window.limit + ahead - self._out)
-
     def _pick(self, turn: Turn, now: int, mono: float) -> dict[Hold, list[Item]]:
-        room = self._room(mono)
+        room = self._appetite.room(self._out, mono)
         claims: dict[Hold, list[Item]] = {}
         for hold in self._holds:
             if room <= 0:
@@ -272,16 +258,11 @@ class Lane:
 
         A lane that took more than it needs would keep it from other workers, and from its own memory.
         """
-        if not self._short_of(self._known or 0):
+        if not self._appetite.short_of(self._holds, self._known or 0):
             return False
         now = micros(self._clock.now())
         known = self._known is not None or (self._due is not None and self._due <= now)
         return known or mono >= self._next_look
-
-    def _short_of(self, priority: int) -> bool:
-        """Whether little is in hand that is at least so urgent."""
-        fresh = (len(hold.fresh) for hold in self._holds if hold.batch.priority >= priority)
-        return sum(fresh) < self._window.limit + _AHEAD
 
     async def _rest(self) -> None:
         """Wait until an outcome comes, somebody nudges, or something falls due."""
@@ -320,7 +301,8 @@ class Lane:
         if not (breaker.down or lasting) or breaker.reason is None:
             return
         for hold in self._holds:
-            if not (breaker.down or hold.facts.fallback):
+            # What is in trouble itself takes nobody over: when the network is gone, all of them are.
+            if not (breaker.down or (hold.facts.fallback and self._fit(hold.facts.fallback))):
                 continue
             if breaker.down:
                 self._given_up.add(hold.facts.alert_id)

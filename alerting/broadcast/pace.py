@@ -49,12 +49,13 @@ class Pace:
         """Return 0 and count the units as sent now, or the seconds to wait before asking again."""
         if wait := self.ready_in(units, now):
             return wait
-        if not self._sent and (unused := int(self.rate * _RUN_UP)):
-            self._sent.append((now, unused))
+        sent, schedule = self._sent, self._schedule
+        if not sent and (unused := int(self.rate * _RUN_UP)):
+            sent.append((now, unused))
             self._used += unused
-        self._sent.append((now, units))
+        sent.append((now, units))
         self._used += units
-        self._schedule = max(self._schedule, now) + units / self.rate
+        self._schedule = (max(now, schedule)) + units / self.rate
         return 0.0
 
     def ready_in(self, units: int, now: float) -> float:
@@ -67,8 +68,9 @@ class Pace:
         ahead = self._schedule - now - BURST_S
         if ahead > 0:
             return max(ahead, _TICK_S)
-        while self._sent and now - self._sent[0][0] >= self._span:
-            self._used -= self._sent.popleft()[1]
+        sent, ended = self._sent, now - self._span
+        while sent and sent[0][0] <= ended:
+            self._used -= sent.popleft()[1]
         if self._used and self._used + units > self._most:
-            return max(self._sent[0][0] + self._span - now, _TICK_S)
+            return max(sent[0][0] + self._span - now, _TICK_S)
         return 0.0

@@ -18,6 +18,7 @@ from alerting.broadcast.pace import Pace
 from alerting.broadcast.work import Facts, Item
 from alerting.channels.base import BatchChannel, CannotTell, Channel, Envelope, Lookup, Verdict
 from alerting.clock import Clock
+from alerting.model.delivery import State
 from alerting.model.message import Content, Unit
 from alerting.model.outcome import Outcome, Reason, Rejected, Unknown
 
@@ -27,6 +28,7 @@ HOLD_S: Final = 1.0
 #: ledger that others share. A process that stood still for longer must not send what it had in hand.
 STALE_S: Final = 3.0
 _DETAIL: Final = 120
+_UNCERTAIN: Final = State.UNCERTAIN
 _WRONG_MODE: Final = "the channel's mode in channels.yaml does not allow this alert"
 
 
@@ -75,7 +77,8 @@ class Senders:
         self._stream = channel if isinstance(channel, StreamChannel) else None
         self._prepared: dict[int, Facts] = {}
         self._by_segment = channel.capabilities.shape.unit is Unit.SEGMENTS
-        self._pace, self._breaker, self._clock, self._tell = pace, breaker, clock, tell
+        self._pace, self._breaker, self._tell = pace, breaker, tell
+        self._monotonic = clock.monotonic
         self._ready: deque[Item] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -102,22 +105,25 @@ class Senders:
 
     def _pump(self) -> None:
         """Begin calls until the window is full, nothing is ready, or the pace says to wait."""
-        while self._ready and self._open < self._limit and not self._closed:
-            item = self._ready[0]
-            if self._stream and id(item.hold.facts) not in self._prepared:
-                self._prepare(self._stream, item.hold.facts)
+        ready = self._ready
+        while ready and self._open < self._limit and not self._closed:
+            item = ready[0]
+            facts = item.hold.facts
+            if self._stream and id(facts) not in self._prepared:
+                self._prepare(self._stream, facts)
                 return
-            now = self._clock.monotonic()
+            now = self._monotonic()
             if now - item.claimed_at > STALE_S and not item.lookup:
                 # This process stood still: somebody else may have taken the message over meanwhile.
                 self._return(Unsent())
                 continue
-            if (wait := self._pace.wait(self._units(item), now)) > 0:
+            units = facts.content.size if self._by_segment else 1
+            if (wait := self._pace.wait(units, now)) > 0:
                 if now + wait - item.claimed_at <= HOLD_S:
                     self._wait(wait)
                     return
-            elif item.trial or not self._breaker.open:
-                self._begin(self._ready.popleft())
+            elif item.trial or self._breaker.opened_at is None:
+                self._begin(ready.popleft())
                 continue
             self._return(Unsent())
 
@@ -150,7 +156,7 @@ class Senders:
     def _begin(self, item: Item) -> None:
         self._open += 1
         self.unsent -= 1
-        if item.lookup:
+        if item.row.state is _UNCERTAIN:
             self._start(self._find(item))
         elif self._stream is None or not self._streamed(self._stream, item):
             items = [item, *self._companions(item)] if self._most > 1 else [item]
@@ -188,7 +194,7 @@ class Senders:
     def _companions(self, first: Item) -> list[Item]:
         """Further ready items of the same alert that the channel takes in one call."""
         items: list[Item] = []
-        now = self._clock.monotonic()
+        now = self._monotonic()
         while len(items) + 1 < self._most and self._ready:
             candidate = self._ready[0]
             if candidate.lookup or candidate.hold.facts is not first.hold.facts:

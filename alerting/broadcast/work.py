@@ -106,16 +106,17 @@ class Hold:
     def envelope(self, channel: str, item: Item) -> Envelope:
         """Return an item as the adapter takes it."""
         facts, row = self.facts, item.row
+        address = row.address
         return Envelope(
-            key=delivery_key(facts.alert_id, channel, row.address),
-            address=_address(row.address),
-            content=facts.content,
-            attempt=row.attempt,
-            expires_at=facts.expires_at,
-            thread=self.threads.get(row.address, ()),
-            others=item.others,
-            live=facts.life.live,
-            ref=str(row.id),
+            delivery_key(facts.alert_id, channel, address),
+            _address(address),
+            facts.content,
+            row.attempt,
+            facts.expires_at,
+            self.threads.get(address, ()) if self.threads else (),
+            item.others,
+            facts.life.live,
+            str(row.id),
         )
 
     def put(self, item: Item, *, due_at: int) -> None:

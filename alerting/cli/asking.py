@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.authority.approvals import Asked
     from alerting.broadcast.plan import Plan
+    from alerting.cli.follow import More
     from alerting.drills.drill import Drill
     from alerting.service.order import Order
 
@@ -27,7 +28,9 @@ def waits(face: Face, plan: Plan) -> bool:
     return bool(plan.second) and load_operators(face.app.config) is not None
 
 
-def ask(face: Face, order: Order, plan: Plan, *, wait: bool, json: bool, title: str) -> int:
+def ask(
+    face: Face, order: Order, plan: Plan, *, wait: bool, json: bool, title: str, more: More | None = None
+) -> int:
     """Ask for approval; return the exit code of what became of it, ASKED while nobody has decided.
 
     Raises:
@@ -58,7 +61,7 @@ def ask(face: Face, order: Order, plan: Plan, *, wait: bool, json: bool, title: 
         refuse_decided(asked, face.app.clock.now())
     if not json:
         say(f"{asked.decided_by} approved it: {asked.alert} is safe on disk, leaving now.")
-    return follow(face.app, asked.alert, json=json, title=title)
+    return follow(face.app, asked.alert, json=json, title=title, more=more)
 
 
 def ask_for_drill(face: Face, drill: Drill, plan: Plan, why: tuple[str, ...], *, json: bool) -> int:

@@ -7,18 +7,19 @@ Practice has another look and another word, so that no hand learns one for the o
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from alerting.cli.face import Face, interactive
-from alerting.cli.keyboard import same
 from alerting.cli.words import clean, plural
 from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
 
+#: How much of a word must be there for a slip: two of "Baker Hall"'s ten letters may be wrong.
+_ALMOST: Final = 0.8
 #: What every sending command understands.
 BreakGlass = Annotated[
     str,
@@ -47,21 +48,11 @@ def confirm(plan: Plan, given: str, *, alone: bool) -> None:
     if not interactive():
         what = "nobody is at the terminal to confirm; nothing was sent"
         raise NotConfirmed(Problem(where="", what=what, fix=f'--confirm "{word}"'))
-    for question, expected in questions(plan, alone=alone):
-        _typed(question, expected)
-
-
-def questions(plan: Plan, *, alone: bool) -> list[tuple[str, str]]:
-    """Return what a person is asked, in turn, each with the word that has to be typed."""
-    word = plan.subject.confirm_word
-    asked = [
-        (_live(plan), word) if plan.subject.live else (_practice(plan, f"DRILL {word}"), f"DRILL {word}")
-    ]
+    _typed(_live(plan, word) if plan.subject.live else _practice(plan, word), word)
     if alone and plan.second:
         name = plan.subject.template
         why = clean("; ".join(plan.second))
-        asked.append((f"Nobody can approve this here, and {why}.\nType {name} too, to send it alone: ", name))
-    return asked
+        _typed(f"Nobody can approve this here, and {why}.\nType {name} too, to send it alone: ", name)
 
 
 def _script(given: str, word: str) -> None:
@@ -70,8 +61,8 @@ def _script(given: str, word: str) -> None:
         raise NotConfirmed(Problem(where="--confirm", what=what, fix=f'--confirm "{word}"'))
 
 
-def _live(plan: Plan) -> str:
-    subject, word = plan.subject, plan.subject.confirm_word
+def _live(plan: Plan, word: str) -> str:
+    subject = plan.subject
     what = f"{subject.title}, {word}" if word != subject.template else subject.title
     people = f"to {plural(plan.crowd.recipients, 'person', 'people')}, " if plan.crowd.recipients else ""
     return clean(
@@ -93,10 +84,18 @@ def _channels(plan: Plan) -> str:
 
 
 def _typed(question: str, word: str) -> None:
+    answer = _asked(question)
+    if not same(answer, word) and near(answer, word):
+        # A slip costs one line, not the whole command again. Enter, "y" and another place are no slips.
+        answer = _asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
+    if not same(answer, word):
+        raise NotConfirmed("that was not the word; nothing was sent")
+
+
+def _asked(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
-    if not same(sys.stdin.readline(), word):
-        raise NotConfirmed("that was not the word; nothing was sent")
+    return sys.stdin.readline()
 
 
 def again(face: Face, plan: Plan) -> bool:
@@ -117,3 +116,16 @@ def again(face: Face, plan: Plan) -> bool:
         return False
     _typed(f"{count} real alerts went out within 10 minutes. Type AGAIN to send one more: ", "AGAIN")
     return True
+
+
+def near(given: str, word: str) -> bool:
+    """Whether somebody meant to type the word: all but a slip of it is there."""
+    from difflib import SequenceMatcher
+
+    typed, wanted = (" ".join(text.split()).casefold() for text in (given, word))
+    return SequenceMatcher(None, typed, wanted).ratio() >= _ALMOST
+
+
+def same(given: str, word: str) -> bool:
+    """Whether somebody typed the word; case and blanks are not what matters."""
+    return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from alerting.cli.face import Face, as_json, deafen, emit, heard_or_not, interactive, note, say
-from alerting.cli.words import clean
+from alerting.cli.face import Face, deafen, emit, heard_or_not, interactive, note, say
 from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
+    from alerting.cli.follow import More
     from alerting.service.opening import Opened
     from alerting.service.order import Order
     from alerting.service.planning import Request
 
-#: Where a line goes, out or err, and the line.
-Said = tuple[str, str]
-
 #: A preview older than this is shown again before it is sent: its time would be wrong.
-STALE_S: Final = 120
+_STALE_S: Final = 120
 
 
 def dispatch(
@@ -35,8 +31,11 @@ def dispatch(
     one_more: bool = False,
     json: bool = False,
     title: str,
+    more: More | None = None,
 ) -> int:
     """Send what was asked for, once confirmed, or ask a second person; return the exit code.
+
+    ``more`` gives scripts further fields of their one object.
 
     Raises:
         NotConfirmed: nobody repeated the word; nothing was opened.
@@ -70,12 +69,20 @@ def dispatch(
         one_more=one_more,
     )
     if waits(face, plan) and not break_glass:
-        return ask(face, order, plan, wait=wait, json=json, title=title)
-    return carry_out(face, order, plan, wait=wait, run_key=run_key, json=json, title=title)
+        return ask(face, order, plan, wait=wait, json=json, title=title, more=more)
+    return carry_out(face, order, plan, wait=wait, run_key=run_key, json=json, title=title, more=more)
 
 
 def carry_out(
-    face: Face, order: Order, plan: Plan, *, wait: bool, run_key: str = "", json: bool, title: str
+    face: Face,
+    order: Order,
+    plan: Plan,
+    *,
+    wait: bool,
+    run_key: str = "",
+    json: bool,
+    title: str,
+    more: More | None = None,
 ) -> int:
     """Have a confirmed order opened, and watch it; return the exit code.
 
@@ -88,18 +95,16 @@ def carry_out(
     opened: Opened | None = None
     try:
         opened = launch(face.app, order, plan)
-        utter(accepted(opened, plan, run_key=run_key, json=json))
+        _accepted(opened, plan, run_key=run_key, json=json)
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
-            from alerting.cli.follow import follow
-
-            return follow(face.app, opened.alert_id, json=json, title=title)
-        utter(parting(opened, json=json))
+            return follow(face.app, opened.alert_id, json=json, title=title, more=more)
+        _left(opened, json=json, more=more)
     except LeftEarly as early:
-        utter(parting(early.opened, json=json))
+        _left(early.opened, json=json, more=more)
     except KeyboardInterrupt:
-        utter(parting(opened, json=json))
+        _left(opened, json=json, more=more)
     except BrokenPipeError:
         deafen()
     return Exit.RUNNING
@@ -118,7 +123,7 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
     if not json:
         show(plan, json=False)
     plan = _decided(face, plan, confirm)
-    if (face.app.clock.now() - plan.as_of).total_seconds() <= STALE_S:
+    if (face.app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
         return plan
     plan = plan_of(face, request)
     show(plan, json=False)
@@ -152,31 +157,21 @@ def _practice(plan: Plan) -> Problem:
     )
 
 
-def utter(said: Iterable[Said]) -> None:
-    """Print lines, each where it belongs."""
-    for stream, text in said:
-        if stream == "err":
-            note(text)
-        else:
-            print(text, flush=True)  # noqa: T201
-
-
-def accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> list[Said]:
-    """Return what to know of an alert that was opened."""
-    said: list[Said] = []
+def _accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> None:
     if opened.joined:
-        already = f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
-        said.append(("err", f"{already} Nobody is told twice."))
+        note(
+            f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
+            " Nobody is told twice."
+        )
     elif opened.again and run_key:
-        said.append(("err", f"This run key has sent {opened.alert_id} before; nothing is sent twice."))
+        note(f"This run key has sent {opened.alert_id} before; nothing is sent twice.")
     elif not opened.again and opened.recipients != plan.crowd.recipients:
-        shown, told = plan.crowd.recipients, opened.recipients
-        changed = f"The list of {plan.crowd.audience} changed after the preview:"
-        said.append(("err", f"{changed} {shown:,} people were shown, {told:,} are told."))
+        note(
+            f"The list of {plan.crowd.audience} changed after the preview:"
+            f" {plan.crowd.recipients:,} people were shown, {opened.recipients:,} are told."
+        )
     if not json:
-        safe = f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching."
-        said.append(("out", safe))
-    return [(stream, clean(text)) for stream, text in said]
+        say(f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching.")
 
 
 def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
@@ -187,14 +182,14 @@ def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
         say(line)
 
 
-def parting(opened: Opened | None, *, json: bool) -> list[Said]:
-    """Return what an alert is called that is left alone now; or that nobody knows whether there is one."""
+def _left(opened: Opened | None, *, json: bool, more: More | None) -> None:
+    """Say what an alert is called that is left alone now; or that nobody knows whether there is one."""
     if opened is None:
-        return [("err", "Left before it was known whether the alert was accepted: `alert status` tells.")]
-    if json:
-        return [("out", as_json("accepted", alert=opened.alert_id, again=opened.again))]
-    follow = f"Follow it with: alert status {opened.alert_id} --follow"
-    return [("out", f"{opened.alert_id} is being sent. {follow}")]
+        note("Left before it was known whether the alert was accepted: `alert status` tells.")
+    elif json:
+        emit("accepted", alert=opened.alert_id, again=opened.again, **(more(None) if more else {}))
+    else:
+        say(f"{opened.alert_id} is being sent. Follow it with: alert status {opened.alert_id} --follow")
 
 
 def show(plan: Plan, *, json: bool, **more: Any) -> None:

@@ -50,7 +50,9 @@ def list_(
     """List what comes next, in the campus's time."""
     from alerting.clock import SystemClock
     from alerting.drills.due import clash, overlaps
+    from alerting.drills.flaws import flaws
     from alerting.drills.schedule import occurrences
+    from alerting.rendering.store import TemplateStore
 
     programme = programme_of(ctx.obj)
     now = SystemClock().now()
@@ -64,6 +66,7 @@ def list_(
         sys.stdout.write(calendar(programme, coming, made_at=now))
         return
     clashes = [clash(pair) for pair in overlaps(programme, start, stop)]
+    clashes += flaws(programme, TemplateStore(config_of(ctx.obj).templates), now=now)
     if json:
         told = [_as_json(programme.drills[o.drill], o) for o in coming]
         emit("drills", occurrences=told, warnings=clashes, drills=sorted(programme.drills))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.face import Face, deafen, emit, note, say
 from alerting.errors import Exit, LedgerBusy, NotAllowed
@@ -12,6 +12,7 @@ from alerting.errors import Exit, LedgerBusy, NotAllowed
 if TYPE_CHECKING:
     from alerting.app import App
     from alerting.broadcast.plan import Plan
+    from alerting.drills.clery import Dossier
     from alerting.drills.drill import Drill, Programme
     from alerting.scheduler import Fired
 
@@ -96,15 +97,30 @@ def judged(app: App, alert_id: str, *, json: bool) -> int:
     """
     from alerting.cli.drill_record import card_lines, dossier_of
     from alerting.cli.follow import follow
-    from alerting.drills.clery import as_json
 
-    code = follow(app, alert_id, json=json, title="drill")
-    dossier = dossier_of(app, alert_id)
     if json:
-        emit("scorecard", **as_json(dossier))
-    else:
-        for line in card_lines(dossier.card):
-            say(line)
+        told, code = scored(app, alert_id)
+        emit("drill", **told)
+        return code
+    code = follow(app, alert_id, json=False, title="drill")
+    dossier = dossier_of(app, alert_id)
+    for line in card_lines(dossier.card):
+        say(line)
+    return _judgement(code, dossier)
+
+
+def scored(app: App, alert_id: str) -> tuple[dict[str, Any], int]:
+    """Watch a drill until it is settled; return for scripts how it stands and was judged, and the code."""
+    from alerting.cli.drill_record import dossier_of
+    from alerting.cli.follow import as_json, watched
+    from alerting.drills.clery import as_json as card_json
+
+    last = watched(app, alert_id, quiet=True)
+    dossier = dossier_of(app, alert_id)
+    return {**as_json(app, last), "scorecard": card_json(dossier)}, _judgement(last.exit, dossier)
+
+
+def _judgement(code: int, dossier: Dossier) -> int:
     return Exit.PARTIAL if code == Exit.OK and dossier.card.passed is False else code
 
 
@@ -118,7 +134,7 @@ def fire_due(face: Face, programme: Programme, *, only_rehearsals: bool, json: b
     from alerting.starting import start_due
 
     real, rehearsals = split(programme)
-    code = 0
+    code, told = 0, _Told()
     for part in (rehearsals,) if only_rehearsals else (real, rehearsals):
         if any(drill.schedule for drill in part.drills.values()):
             app = drill_app(face, next(iter(part.drills.values())))
@@ -128,27 +144,40 @@ def fire_due(face: Face, programme: Programme, *, only_rehearsals: bool, json: b
                 note(f"! no drill was looked for: {error}")
                 code = max(code, error.exit_code)
             else:
-                code = max(code, _told(app, fired, json=json))
+                code = max(code, _told(app, fired, told if json else None))
+    if json:
+        emit("due", opened=told.opened, missed=told.missed, refused=told.refused)
     return code
 
 
-def _told(app: App, fired: Fired, *, json: bool) -> int:
+@dataclass(slots=True)
+class _Told:
+    """What was due, for scripts: every part of the programme in one object."""
+
+    opened: list[dict[str, Any]] = field(default_factory=list)
+    missed: list[dict[str, str]] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+
+
+def _told(app: App, fired: Fired, told: _Told | None) -> int:
     code = 0
     if fired.opened:
         set_off(app)
     for name, alert_id in fired.opened:
-        if not json:
+        if told is None:
             say(f"Started the drill {name}: {alert_id}")
-        code = max(code, judged(app, alert_id, json=json))
+            code = max(code, judged(app, alert_id, json=False))
+        else:
+            found, judgement = scored(app, alert_id)
+            told.opened.append({"drill": name, **found})
+            code = max(code, judgement)
     for missed in fired.missed:
         note(f"! the drill {missed.drill}, planned for {missed.planned_local:%Y-%m-%d %H:%M}, was missed")
         code = max(code, Exit.PARTIAL)
     for name, why in fired.refused:
         note(f"! the drill {name} could not start: {why}")
         code = max(code, Exit.USAGE)
-    if json:
-        missed_times = [{"drill": m.drill, "planned_local": m.key} for m in fired.missed]
-        refused = [{"drill": name, "why": why} for name, why in fired.refused]
-        opened = [{"drill": name, "alert": alert} for name, alert in fired.opened]
-        emit("due", opened=opened, missed=missed_times, refused=refused)
+    if told is not None:
+        told.missed += [{"drill": m.drill, "planned_local": m.key} for m in fired.missed]
+        told.refused += [{"drill": name, "why": why} for name, why in fired.refused]
     return code

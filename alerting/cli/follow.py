@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.broadcast.report import Report, report
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from alerting.app import App
     from alerting.ledger.base import LedgerReader
 
+#: What else a command tells scripts of an alert it has watched; of None where it did not watch.
+More = Callable[["Report | None"], Mapping[str, Any]]
+
 _LOOK_S: Final = 0.2
 _PLAIN_S: Final = 1.0
 #: A sender that died is started again this often before the watcher gives up.
@@ -22,26 +25,35 @@ _RESTARTS: Final = 3
 _GRACE_S: Final = 1.0
 
 
-def follow(app: App, alert_id: str, *, json: bool, title: str) -> int:
-    """Watch until settled; return the exit code. Ctrl-C stops watching and nothing else."""
+def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None = None) -> int:
+    """Watch until settled; return the exit code. Ctrl-C stops watching and nothing else.
+
+    ``more`` gives scripts further fields of their one object.
+    """
     try:
-        return _told(app, alert_id, json=json, title=title)
+        last = watched(app, alert_id, quiet=json)
+        if json:
+            emit(title, **as_json(app, last), **(more(last) if more else {}))
+        else:
+            screen.tell(standing.lines(last, blocks=screen.blocks()))
     except BrokenPipeError:
         deafen()
         return standing.read(app, alert_id).exit
+    return last.exit
 
 
-def _told(app: App, alert_id: str, *, json: bool, title: str) -> int:
+def watched(app: App, alert_id: str, *, quiet: bool) -> Report:
+    """Watch until settled, or until Ctrl-C; return how it stands then. ``quiet`` shows no progress."""
     try:
-        last = _watch(app, alert_id, quiet=json)
+        return _watch(app, alert_id, quiet=quiet)
     except KeyboardInterrupt:
         note(f"\nStill sending. Follow it with: alert status {alert_id} --follow")
-        last = standing.read(app, alert_id)
-    if json:
-        emit(title, **standing.as_json(last, clock=standing.clock(app, last)))
-    else:
-        screen.tell(standing.lines(last, blocks=screen.blocks()))
-    return last.exit
+        return standing.read(app, alert_id)
+
+
+def as_json(app: App, current: Report) -> dict[str, Any]:
+    """Return how an alert stands for scripts, with the times of its decision."""
+    return standing.as_json(current, clock=standing.clock(app, current))
 
 
 def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:

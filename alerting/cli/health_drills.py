@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from alerting.cli.finding import Area, Finding, Level, failures
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from alerting.config import Config
     from alerting.drills.drill import Programme
 
-#: The law asks for a test each year.
-_YEAR = timedelta(days=366)
-
 
 def drills(config: Config, now: datetime) -> Iterator[Finding]:
     """Look at drills.yaml; a campus without one is told so, and no more."""
     from alerting.config.drills import load_drills
     from alerting.drills.due import SOON, clash, overlaps
+    from alerting.drills.flaws import flaws
+    from alerting.rendering.store import TemplateStore
 
     try:
         programme = load_drills(config)
@@ -32,15 +31,19 @@ def drills(config: Config, now: datetime) -> Iterator[Finding]:
         yield Finding(what="drills", detail="none are written: drills.yaml is not there")
         return
     yield _next(programme, now)
+    for words in flaws(programme, TemplateStore(config.templates), now=now):
+        fix = "alert drill plan NAME shows it; correct drills.yaml"
+        yield Finding(what="drills", level=Level.WARN, area=Area.CONFIG, detail=words, fix=fix)
     for pair in overlaps(programme, now, now + SOON):
         fix = "move one of them in drills.yaml"
         yield Finding(what="drills", level=Level.WARN, area=Area.CONFIG, detail=clash(pair), fix=fix)
 
 
 def _next(programme: Programme, now: datetime) -> Finding:
+    from alerting.drills.flaws import YEAR
     from alerting.drills.schedule import occurrences
 
-    coming = (next(occurrences(drill, now, now + _YEAR), None) for drill in programme.drills.values())
+    coming = (next(occurrences(drill, now, now + YEAR), None) for drill in programme.drills.values())
     first = min((one for one in coming if one), key=lambda one: one.due_at, default=None)
     told = plural(len(programme.drills), "drill")
     if first is None:

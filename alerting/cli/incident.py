@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,10 +13,20 @@ from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.send import values_of
-from alerting.errors import Exit
+from alerting.errors import Exit, Problem, UsageProblem
 from alerting.keys import normal_id
 
-Id = Annotated[str, typer.Argument(help="Incident, or any alert of it.", autocompletion=complete.alerts)]
+if TYPE_CHECKING:
+    from alerting.broadcast.report import Report
+
+Id = Annotated[
+    str,
+    typer.Argument(
+        help="Incident, or any alert of it; without it you hear which are open.",
+        autocompletion=complete.alerts,
+        show_default=False,
+    ),
+]
 Values = Annotated[
     list[str] | None,
     typer.Option("-v", "--value", help="name=value; what the first alert said is known."),
@@ -46,7 +56,7 @@ def _following(verb: str, told: str) -> Callable[..., None]:
 
     def command(
         ctx: typer.Context,
-        incident: Id,
+        incident: Id = "",
         value: Values = None,
         template: Template = "",
         joined: Joined = False,
@@ -110,14 +120,26 @@ def _story(face: Face, incident: str) -> Any:
     from alerting.service.incident import story
 
     ledger = face.app.reader()
+    if not incident:
+        raise UsageProblem(_which(ledger))
     if ledger is None:
         raise UnknownAlert(f"there is no incident {normal_id(incident)}: nothing was sent from here yet")
     return story(ledger, normal_id(incident))
 
 
+def _which(ledger: Any) -> Problem:
+    """Say which incidents there are to choose from; none is ever taken by guessing."""
+    from alerting.service.incident import open_stories
+
+    stories = open_stories(ledger) if ledger else ()
+    named = [f"{told.id} ({told.first.title}, {told.known.get('place', 'no place')})" for told in stories]
+    fix = f"write one of: {', '.join(named)}" if named else "none is open: `alert send` begins one"
+    return Problem(where="incident", what="which one is not said; nothing was sent", fix=fix)
+
+
 def recall(
     ctx: typer.Context,
-    incident: Id,
+    incident: Id = "",
     value: Values = None,
     template: Template = "",
     delete_posts: Annotated[
@@ -140,6 +162,11 @@ def recall(
     clock = clock_of(face, reported=reported, confirmed=confirmed)
     told = _story(face, incident)
     request = _request(face, "recall", incident, value, template, clock=clock, delete_posts=delete_posts)
+
+    def more(last: Report | None) -> Mapping[str, Any]:
+        settled = last is not None and last.exit is not Exit.RUNNING
+        return undone.as_json(face, told.id, decided_at=decided_at, wait=settled)
+
     code = dispatch(
         face,
         request,
@@ -149,10 +176,10 @@ def recall(
         break_glass=break_glass,
         json=json,
         title="recall",
+        more=more,
     )
-    if code != Exit.ASKED:
-        watched = wait and code != Exit.RUNNING
-        undone.tell(face, told.id, decided_at=decided_at, wait=watched, json=json)
+    if code != Exit.ASKED and not json:
+        undone.tell(face, told.id, decided_at=decided_at, wait=wait and code != Exit.RUNNING)
     raise typer.Exit(code)
 
 

@@ -1,8 +1,9 @@
-"""``alert ledger``: move the record to PostgreSQL, and bring its tables up to date."""
+"""``alert ledger``: move the record to PostgreSQL, merge others into it, bring its tables up to date."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +14,6 @@ from alerting.cli.words import plural
 from alerting.errors import Problem, UsageProblem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from alerting.app import App
     from alerting.ledger.scrutiny import Scrutiny
 
@@ -45,6 +44,48 @@ def copy(ctx: typer.Context, json: Json = False) -> None:
     say(f"Copied {told} to {app.where}.")
     say("The copy was proved: every act, state and count is as in the file.")
     note(f"The file stays where it is: {source}. Nothing is written to it any more while `ledger:` is set.")
+
+
+def merge(
+    ctx: typer.Context,
+    record: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE|DIR]", help="A ledger file or its folder; that of --local without."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Take the alerts of another record, as one host kept alone with --local, into this one as history."""
+    from alerting.audit.signer import stand_in_key
+
+    face: Face = ctx.obj
+    app = face.view
+    source = _named(app, record)
+    if not source.exists():
+        what = "there is no ledger file here to merge"
+        raise UsageProblem(Problem(where=str(source), what=what, fix="name the file, or its folder"))
+    _refuse_broken(source, stand_in_key(source.parent, make=False))
+    done = app.merged(source, actor=face.actor)
+    if json:
+        told = {"alerts": list(done.alerts), "known": list(done.known), "rows": dict(done.rows)}
+        emit("ledger.merge", source=str(source), to=app.where, **told)
+        return
+    if not done.alerts:
+        say(f"Nothing new: {plural(len(done.known), 'alert')} of {source} are in {app.where} already.")
+        return
+    told_of = f"{plural(len(done.alerts), 'alert')} with {plural(done.rows.get('delivery', 0), 'message')}"
+    say(f"Merged {told_of} into {app.where}, as history: {', '.join(done.alerts)}.")
+    note(f"The file stays as it is: {source}. `alert audit verify` proves the whole record.")
+
+
+def _named(app: App, record: Path | None) -> Path:
+    """Return the file that is meant; without a name that of this host's own record beside a shared one."""
+    if record is None:
+        _refuse_own(app)
+        record = app.base / ("local-sandbox" if app.sandbox else "local")
+    path = record / app.ledger_path.name if record.is_dir() or not record.suffix else record
+    if path.absolute() == app.ledger_path.absolute() and app.shared is None:
+        raise UsageProblem(Problem(where=str(path), what="is this record itself", fix="name another one"))
+    return path
 
 
 def upgrade(
@@ -90,7 +131,6 @@ def _first(ctx: typer.Context) -> None:
 
 def commands(name: str) -> typer.Typer:
     """Return the commands of this room."""
-    members: dict[str, Any] = {"copy": copy, "upgrade": upgrade}
-    return family(
-        name, "Move the record to PostgreSQL, and keep its tables up to date.", members, first=_first
-    )
+    members: dict[str, Any] = {"copy": copy, "merge": merge, "upgrade": upgrade}
+    about = "Move the record to PostgreSQL, merge others into it, and keep its tables up to date."
+    return family(name, about, members, first=_first)

@@ -18,11 +18,18 @@ def lines(waiting: Sequence[Ready], incident: str) -> list[str]:
     told = [f"ready to follow: {', '.join(done)}"] if done else []
     for one in waiting:
         if one.needs:
-            asked = ", ".join(f'-v {name}="{prompt}"' for name, prompt in one.needs.items())
+            asked = ", ".join(_asked(one, name) for name in one.needs)
             told.append(f"alert {one.verb} {incident} will need {asked}")
         elif one.trouble:
             told.append(f"alert {one.verb} {incident} CANNOT BE RENDERED: {one.trouble}")
     return told
+
+
+def _asked(one: Ready, name: str) -> str:
+    """Return a value that is missing as it is typed, or with what there is to choose from."""
+    if found := one.choices.get(name):
+        return f"-v {name}=" + " | ".join(f'"{choice}"' for choice in found)
+    return f'-v {name}="{one.needs[name]}"'
 
 
 def as_json(waiting: Sequence[Ready]) -> list[dict[str, Any]]:
@@ -34,6 +41,7 @@ def as_json(waiting: Sequence[Ready]) -> list[dict[str, Any]]:
             "ready": bool(one.texts),
             "texts": dict(one.texts),
             "needs": dict(one.needs),
+            "choices": {name: list(found) for name, found in one.choices.items()},
             "trouble": one.trouble or None,
         }
         for one in waiting

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, reviews, screen, standing, undone
+from alerting.cli import complete, history, reviews, screen, standing, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -55,13 +55,16 @@ def status(
     current = standing.read(face.view, normal_id(alert))
     if json:
         told = standing.as_json(current, clock=standing.clock(face.view, current))
+        told["history_of"] = history.hosts(face.view.reader()).get(current.record.alert.id)
         emit("status", **told, **follow_ups(face.view, current.record.alert))
     else:
         screen.tell(standing.lines(current, blocks=screen.blocks()))
         for line in incidents(face.view, current.record.alert.incident):
             say(line)
-        alert_id = current.record.alert.id
-        for line in [*undone.told(face.view.reader(), alert_id), *reviews.told(face.view, alert_id)]:
+        alert_id, ledger = current.record.alert.id, face.view.reader()
+        for line in [*history.told(ledger, alert_id), *undone.told(ledger, alert_id)]:
+            say(line)
+        for line in reviews.told(face.view, alert_id):
             say(line)
     raise typer.Exit(current.exit)
 
@@ -103,8 +106,9 @@ def incidents(app: Any, only: str = "") -> list[str]:
         if only in ("", story.id) and story.first.live:
             due = story.due_at.astimezone(zone).strftime("%H:%M") if story.due_at else "no time"
             word = "OVERDUE, promised by" if story.overdue(now) else "next message promised by"
+            place = story.known.get("place", "")
             told.append(
-                f"incident {story.id} ({story.owner}): {word} {due}"
+                f"incident {story.id}{f' at {place}' if place else ''} ({story.owner}): {word} {due}"
                 f" -> alert update|all-clear|correct|recall {story.id}"
             )
             told += recorded(app, story.id) if only else []
@@ -152,14 +156,15 @@ def _recent(face: Face, *, json: bool) -> None:
     zone = ZoneInfo(face.view.config.campus.time_zone)
     rows: list[tuple[str, ...]] = [("alert", "when", "what", "accepted", "failed", "state")]
     replaced = {old for current in reports for old in current.record.alert.references}
-    rows += [_line(current, zone, replaced) for current in reports]
+    alone = history.hosts(ledger)
+    rows += [_line(current, zone, replaced, alone) for current in reports]
     for line in columns(rows, right=(3, 4)):
         say(line)
     for line in [*incidents(face.view), *reviews.told(face.view)]:
         say(line)
 
 
-def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
+def _line(current: Any, zone: Any, replaced: set[str], alone: dict[str, str]) -> tuple[str, ...]:
     alert = current.record.alert
     total = sum(channel.total for channel in current.channels)
     accepted = sum(channel.accepted for channel in current.channels)
@@ -169,7 +174,7 @@ def _line(current: Any, zone: Any, replaced: set[str]) -> tuple[str, ...]:
         alert.title if alert.live else f"[{alert.status}] {alert.title}",
         f"{accepted:,}/{total:,}",
         f"{sum(channel.failed for channel in current.channels):,}",
-        _state(current, replaced),
+        _state(current, replaced) + (f", history of {alone[alert.id]}" if alert.id in alone else ""),
     )
 
 
@@ -213,8 +218,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with deliveries an interrupted sender left behind, and watch them."""
-    from alerting.cli.follow import follow
-    from alerting.cli.launch import resume as start
+    from alerting.cli.follow import as_json, follow, watched
 
     face: Face = ctx.obj
     ledger = face.view.reader()
@@ -228,10 +232,26 @@ def resume(
         from alerting.runner import Runner
 
         Runner(app=app, state=app.state, clock=app.clock).run(None)
-    elif not start(app):
+    elif not _started(app):
         note("Another process is sending these; watching.")
-    codes = [follow(app, alert_id, json=json, title="resume") for alert_id in waiting]
+    if json:
+        reports = [watched(app, alert_id, quiet=True) for alert_id in waiting]
+        emit("resume", alerts=[as_json(app, report) for report in reports])
+        codes: list[int] = [report.exit for report in reports]
+    else:
+        codes = [follow(app, alert_id, json=False, title="resume") for alert_id in waiting]
     raise typer.Exit(max(codes, key=_weight))
+
+
+def _started(app: Any) -> bool:
+    """Start a sender; False where one is at work already. Ctrl-C comes too late to stop it."""
+    from alerting.cli.launch import resume as start
+
+    try:
+        return start(app)
+    except KeyboardInterrupt:
+        note("\nLeft. What waits is being sent: alert status --follow tells.")
+        raise typer.Exit(Exit.RUNNING) from None
 
 
 def _audited(face: Face, alerts: list[str]) -> None:

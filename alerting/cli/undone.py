@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alerting.cli.face import Face, emit, note, say
+from alerting.cli.face import Face, note, say
 from alerting.cli.words import plural, span
 
 if TYPE_CHECKING:
@@ -17,8 +17,25 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 0.1
 
 
-def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool, json: bool) -> None:
+def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool) -> None:
     """Wait until providers were asked, and say what they took back and how long the correction took."""
+    found = _found(face, incident, decided_at=decided_at, wait=wait)
+    for line in _lines(*found) if found else ():
+        say(line)
+
+
+def as_json(face: Face, incident: str, *, decided_at: datetime, wait: bool) -> dict[str, Any]:
+    """Wait as ``tell`` does, and return for scripts what came of it; nothing where nothing was opened."""
+    found = _found(face, incident, decided_at=decided_at, wait=wait)
+    if found is None:
+        return {}
+    came, times = found
+    return {"recalled": {"done": came is not None, **(came or {}), **times}}
+
+
+def _found(
+    face: Face, incident: str, *, decided_at: datetime, wait: bool
+) -> tuple[Mapping[str, int] | None, dict[str, float | None]] | None:
     from alerting.service.incident import story
     from alerting.service.recall import recalls_something
 
@@ -26,16 +43,9 @@ def tell(face: Face, incident: str, *, decided_at: datetime, wait: bool, json: b
     assert ledger is not None
     last = story(ledger, incident).alerts[-1]
     if not recalls_something(ledger, last.alert.id):
-        return  # nothing was opened: it waits for somebody else's word
+        return None  # nothing was opened: it waits for somebody else's word
     came = _outcome(face, ledger, last.alert.id) if wait else None
-    times = _times(face, ledger, last, decided_at)
-    if json:
-        emit(
-            "recalled", incident=incident, alert=last.alert.id, done=came is not None, **(came or {}), **times
-        )
-        return
-    for line in _lines(came, times):
-        say(line)
+    return came, _times(face, ledger, last, decided_at)
 
 
 def outcome(ledger: LedgerReader | None, alert_id: str) -> Mapping[str, int] | None:

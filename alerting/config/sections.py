@@ -17,7 +17,6 @@ from pydantic import (
 
 from alerting.channels.settings import NAME_PATTERN, refused
 from alerting.config.ledger import LedgerField
-from alerting.config.model import suggestion
 
 #: https, or plain http on this machine, where a simulator calls.
 _PUBLIC: Final = re.compile(
@@ -48,8 +47,11 @@ def _time_zone(name: str) -> str:
         zoneinfo.ZoneInfo(name)
     # ZoneInfo looks names up as paths: what is no name at all fails as paths do.
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggestion(name, zoneinfo.available_timezones())
-        fix = near if "one of" not in near else "write it like America/New_York"
+        from difflib import get_close_matches
+
+        # A slip of the fingers is put right; a town that has no zone is not sent to another one's.
+        near = get_close_matches(name, zoneinfo.available_timezones(), n=1, cutoff=0.9)
+        fix = f"write {near[0]}" if near else "write it like America/New_York"
         raise refused("there is no such time zone", fix) from None
     return name
 

@@ -16,6 +16,7 @@ from alerting.audience.roster import Roster
 from alerting.broadcast.plan import LanePlan, Plan
 from alerting.clock import micros
 from alerting.drills.drill import Drill, Programme
+from alerting.drills.flaws import lacking
 from alerting.drills.force import PRACTICE, in_force
 from alerting.drills.schedule import Occurrence
 from alerting.errors import NotAllowed, PlanRefused, Problem, UsageProblem
@@ -99,6 +100,7 @@ def plan_exercise(house: House, programme: Programme, drill: Drill, *, as_of: da
     """
     inside = exercise_house(house, programme, drill)
     _refuse_outside(house, inside, drill)
+    _refuse_unfilled(inside, drill)
     request = Request(
         template=drill.template,
         values=drill.values,
@@ -109,6 +111,14 @@ def plan_exercise(house: House, programme: Programme, drill: Drill, *, as_of: da
     refuse_unwalled(plan)
     missing = _missing_canaries(inside, drill, plan)
     return replace(plan, warnings=(*plan.warnings, *missing)) if missing else plan
+
+
+def _refuse_unfilled(house: House, drill: Drill) -> None:
+    template = house.templates.find(drill.template)
+    if names := lacking(template, drill):
+        needed = ", ".join(f'{name}: "..."' for name in names)
+        what, fix = f"{template.name} needs {', '.join(names)}", f"write values: {{{needed}}}"
+        raise UsageProblem(Problem(where=f"drills.yaml: {drill.name}", what=what, fix=fix))
 
 
 def _refuse_outside(house: House, inside: House, drill: Drill) -> None:

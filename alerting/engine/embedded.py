@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from alerting.broadcast.lane import Lane, Rules
@@ -64,6 +64,10 @@ class EmbeddedEngine:
 
     def enqueue(self, ledger: Ledger, alert_id: str) -> None:
         """Do nothing: the batches themselves are the queue."""
+
+    def ahead(self, channels: Iterable[Channel]) -> None:
+        """Read what the feeds among channels need, while the alert they will carry is being opened."""
+        self._precedence.ahead(channels)
 
     def look(self, channel: str = "") -> None:
         """Tell the lanes that there is work; without a name, ask the ledger which."""
@@ -132,8 +136,14 @@ class EmbeddedEngine:
             log=self._log,
             owner=self._owner,
             nudge=self.look,
+            fit=self._fit,
             rules=self._rules(name),
         )
+
+    def _fit(self, name: str) -> bool:
+        """Whether nothing is known against a channel."""
+        lane = self._lanes.get(name)
+        return lane is None or lane.trouble is None
 
     async def _run(self, name: str, stop: asyncio.Event) -> None:
         """Run a lane to its end. An error of ours breaks one lane, never the others."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Final
@@ -25,7 +25,13 @@ class Precedence:
 
     def __init__(self, longest_s: float = LONGEST_S) -> None:
         self._longest_s = longest_s
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: dict[tuple[str, ...], asyncio.Task[None]] = {}
+
+    def ahead(self, channels: Iterable[Channel]) -> None:
+        """Begin to read what the feeds among these need, beside what is done before their lanes begin."""
+        for channel in channels:
+            if channel.capabilities.feeds:
+                self._begin(channel)
 
     async def turn(self, channel: Channel) -> None:
         """Return when it is this channel's turn: a feed has read its library, the others have let it."""
@@ -33,12 +39,19 @@ class Precedence:
             # Lanes that were started in the same moment have said by then that they read.
             await asyncio.sleep(0)
             if self._reading:
-                await asyncio.wait(self._reading, timeout=self._longest_s)
-        elif isinstance(channel, Foreseen) and not all(name in sys.modules for name in channel.needs):
-            task = asyncio.create_task(asyncio.to_thread(_read, channel.needs))
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
+                await asyncio.wait(self._reading.values(), timeout=self._longest_s)
+        elif task := self._begin(channel):
             await asyncio.wait([task])
+
+    def _begin(self, channel: Channel) -> asyncio.Task[None] | None:
+        """Return what reads a channel's libraries; None when that has been done."""
+        if not isinstance(channel, Foreseen):
+            return None
+        needs = channel.needs
+        if needs not in self._reading and not all(name in sys.modules for name in needs):
+            task = self._reading[needs] = asyncio.create_task(asyncio.to_thread(_read, needs))
+            task.add_done_callback(lambda _: self._reading.pop(needs, None))
+        return self._reading.get(needs)
 
 
 def _read(names: Sequence[str]) -> None:

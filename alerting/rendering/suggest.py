@@ -11,4 +11,6 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     near = get_close_matches(word.lower(), known, n=1)
     if near:
         return f'did you mean "{near[0]}"?'
+    if any(", " in each for each in known):
+        known = [f'"{each}"' for each in known]
     return f"write one of: {', '.join(known)}" if known else "delete it"

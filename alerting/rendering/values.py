@@ -88,7 +88,8 @@ def _unfit(variable: Variable, value: str) -> Iterator[tuple[str, str]]:
     if not value:
         if variable.required and not variable.default:
             asked = f" ({variable.prompt})" if variable.prompt else ""
-            yield f"missing{asked}", f'write {variable.name}="..."'
+            fix = suggestion("", variable.choices) if variable.choices else f'write -v {variable.name}="..."'
+            yield f"missing{asked}", fix
         return
     limit = variable.max_length
     if limit is not None and len(value) > limit:

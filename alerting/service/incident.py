@@ -34,7 +34,7 @@ JOIN_WITHIN: Final = timedelta(minutes=2)
 _RECENT: Final = 20
 #: Acts on an incident.
 OPENED: Final = "incident.opened"
-_UPDATED, _CLOSED = "incident.updated", "incident.closed"
+UPDATED, _CLOSED = "incident.updated", "incident.closed"
 
 
 class Follow(StrEnum):
@@ -71,6 +71,14 @@ class Story:
     def first(self) -> Alert:
         """The alert it began with."""
         return self.alerts[0].alert
+
+    @property
+    def known(self) -> dict[str, str]:
+        """What the first alert said, in the newest words for it: a correction moves the place."""
+        words = dict(self.first.variables)
+        for record in self.alerts[1:]:
+            words |= {name: said for name, said in record.alert.variables.items() if said and name in words}
+        return words
 
     def overdue(self, now: datetime) -> bool:
         """Whether people were promised to hear again before now, and did not."""
@@ -151,7 +159,7 @@ def follow_up(
         )
     return Request(
         template=found.name,
-        values={**_carried(house, told, found), **values},
+        values={**_carried(house, told, found, values), **values},
         audience=told.first.audience,
         incident=told.id,
         evidence=evidence,
@@ -173,10 +181,11 @@ def refuse_closed(house: House, told: Story) -> None:
     if told.closed_at is None:
         return
     when = house.clock_words(told.closed_at)
+    how = f" ({told.reason})" if told.reason else ""
     raise PlanRefused(
         Problem(
             where=told.id,
-            what=f"this incident was closed at {when} by {told.closed_by}; nothing was sent",
+            what=f"this incident was closed at {when} by {told.closed_by}{how}; nothing was sent",
             fix="a new danger is a new alert: `alert send`",
         )
     )
@@ -200,13 +209,19 @@ def refuse_outrun(ledger: LedgerReader, house: House, incident: str, seen: Seque
         )
 
 
-def _carried(house: House, told: Story, template: Template) -> dict[str, str]:
-    """Values the first alert knows already; one that is too long here is left to the officer."""
-    known = {**told.first.variables, "earlier": house.clock_words(told.first.created_at)}
+def _carried(house: House, told: Story, template: Template, given: Mapping[str, str]) -> dict[str, str]:
+    """Return values the incident knows already; one that is too long here is left to the officer.
+
+    So is what the officer calls something else: that it is not in Baker Hall does not say where it is.
+    """
+    known = {**told.known, "earlier": house.clock_words(told.first.created_at)}
+    taken = {value.casefold() for name, value in given.items() if name not in known}
     return {
         name: known[name]
         for name, variable in template.variables.items()
-        if name in known and len(known[name]) <= (variable.max_length or len(known[name]))
+        if name in known
+        and len(known[name]) <= (variable.max_length or len(known[name]))
+        and known[name].casefold() not in taken
     }
 
 
@@ -228,6 +243,7 @@ def past_of(ledger: LedgerReader, told: Story, *, reached_only: bool = False) ->
         people=counts,
         supersedes=tuple(record.alert.id for record in told.alerts),
         audience=told.first.audience,
+        evidence=told.alerts[-1].alert.evidence,
     )
 
 
@@ -270,7 +286,7 @@ def note_opening(ledger: Ledger, alert: Alert, *, due_at: datetime, actor: Actor
         body: dict[str, object] = {"alert": alert.id, "reason": alert.title}
         ledger.record_act(_CLOSED, alert.incident, body, actor=actor, at=micros(at))
         return
-    action = _UPDATED if alert.references else OPENED
+    action = UPDATED if alert.references else OPENED
     body = {"alert": alert.id, "due_at": micros(due_at)}
     if not alert.references:
         body["owner"] = actor.name
@@ -294,7 +310,9 @@ def close(ledger: Ledger, told: Story, *, reason: str, actor: Actor, at: datetim
             )
         )
     if told.closed_at is not None:
-        raise PlanRefused(Problem(where=told.id, what=f"closed already by {told.closed_by}", fix=""))
+        how = f" ({told.reason})" if told.reason else ""
+        what = f"{told.closed_by} closed this incident already{how}; nothing was changed"
+        raise PlanRefused(Problem(where=told.id, what=what, fix="`alert status` lists what is open"))
     ledger.record_act(_CLOSED, told.id, {"reason": words}, actor=actor, at=micros(at))
 
 

@@ -51,6 +51,7 @@ class Past:
     people: Mapping[str, int] | None = None
     supersedes: tuple[str, ...] = ()
     audience: str = ""
+    evidence: str = ""  #: how sure the incident's newest message was, where it said
 
 
 def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) -> Plan:
@@ -107,7 +108,7 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         delete_posts=request.delete_posts,
         joined=request.joined,
         clock=request.clock,
-        warnings=(*_notices(request), *warnings_of(crowd, lanes)),
+        warnings=(*_notices(request), *_unsaid(request, subject, past), *warnings_of(crowd, lanes)),
     )
 
 
@@ -171,6 +172,16 @@ def _notices(request: Request) -> Iterator[str]:
     yield from map(_left_out, request.without)
     if request.delete_posts:
         yield "the wrong posts are DELETED once the correction stands beside them; the record keeps both"
+
+
+def _unsaid(request: Request, subject: Subject, past: Past) -> Iterator[str]:
+    """Say it when an update lets a word like UNCONFIRMED drop: people would take the report for a fact."""
+    if subject.msg_type is MsgType.UPDATE and past.evidence and not request.evidence:
+        word = Evidence(past.evidence).words
+        yield (
+            f"the message before said {word}; this one does not say how sure it is:"
+            f" --evidence {past.evidence}, or another"
+        )
 
 
 def _left_out(channel: str) -> str:

@@ -17,7 +17,7 @@ from alerting.errors import AlertingError
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
-from alerting.service.incident import OPENED, VERBS, Follow, Story, follow_up, story
+from alerting.service.incident import OPENED, UPDATED, VERBS, Follow, Story, follow_up, story
 
 # `alert status` tells what waits, and plans nothing: what planning needs is read when something is rendered.
 if TYPE_CHECKING:
@@ -34,14 +34,15 @@ _NEWEST: Final = 5
 class Ready:
     """One follow-up: its texts by channel, or why there are none yet.
 
-    ``needs`` are values that only an officer can give, each with what it is asked for.
-    ``trouble`` is why it cannot be rendered at all.
+    ``needs`` are values that only an officer can give, each with what it is asked for, and ``choices`` what
+    there is to choose from. ``trouble`` is why it cannot be rendered at all.
     """
 
     verb: str
     template: str
     texts: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trouble: str = ""
 
 
@@ -67,8 +68,10 @@ def _ready(house: House, told: Story, follow: Follow, *, people: Mapping[str, in
     verb, name = VERBS[follow], follow.value
     try:
         request = follow_up(house, told, follow)
-        if needs := _needs(house.templates.find(name), request.values):
-            return Ready(verb=verb, template=name, needs=needs)
+        found = house.templates.find(name)
+        if needs := _needs(found, request.values):
+            asked = {name: found.variables[name].choices for name in needs if found.variables[name].choices}
+            return Ready(verb=verb, template=found.name, needs=needs, choices=asked)
         past = Past(
             number=len(told.alerts) + 1,
             people=people,
@@ -96,14 +99,18 @@ def people_of(ledger: LedgerReader, alert_id: str) -> dict[str, int]:
 
 
 def unprepared(ledger: LedgerReader) -> Sequence[Story]:
-    """Return open incidents among the newest whose follow-ups do not wait yet, newest first."""
+    """Return open incidents among the newest whose follow-ups do not wait yet, newest first.
+
+    What waits is rendered again after each message: a correction moves the place, and the number goes on.
+    """
     found = []
-    for record in ledger.alerts(limit=_NEWEST):
-        acts = {act.action for act in ledger.audit(record.alert.incident)}
+    for incident in dict.fromkeys(record.alert.incident for record in ledger.alerts(limit=_NEWEST)):
+        acts = [act.action for act in ledger.audit(incident)]
+        spoken = [place for place, action in enumerate(acts) if action in (OPENED, UPDATED)]
         # What was opened by itself, such as a word to the people on call, is no incident.
-        if record.alert.references or OPENED not in acts or PREPARED in acts:
+        if not spoken or PREPARED in acts[spoken[-1] :]:
             continue
-        told = story(ledger, record.alert.incident)
+        told = story(ledger, incident)
         if told.closed_at is None:
             found.append(told)
     return found
@@ -118,6 +125,7 @@ def note_ready(ledger: Ledger, told: Story, waiting: Sequence[Ready], *, actor: 
                 "template": one.template,
                 "texts": one.texts,
                 "needs": one.needs,
+                "choices": one.choices,
                 "trouble": one.trouble,
             }
             for one in waiting
@@ -128,7 +136,9 @@ def note_ready(ledger: Ledger, told: Story, waiting: Sequence[Ready], *, actor: 
 
 def waiting_for(ledger: LedgerReader, incident: str) -> tuple[Ready, ...]:
     """Return what is on record as waiting for an incident; empty while nothing is."""
-    for act in ledger.audit(incident):
-        if act.action == PREPARED:
-            return tuple(Ready(verb=verb, **told) for verb, told in json.loads(act.body)["ready"].items())
-    return ()
+    last = next((act for act in reversed([*ledger.audit(incident)]) if act.action == PREPARED), None)
+    told = json.loads(last.body)["ready"] if last else {}
+    return tuple(
+        Ready(verb=verb, **{**one, "choices": {name: tuple(c) for name, c in one.get("choices", {}).items()}})
+        for verb, one in told.items()
+    )

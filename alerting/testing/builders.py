@@ -203,4 +203,4 @@ def an_envelope(number: int = 0, **overrides: Any) -> Envelope:
         attempt=1,
         expires_at=_ALERT.expires_at,
     )
-    return replace(made, **overrides)
+    return made._replace(**overrides)

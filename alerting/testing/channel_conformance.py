@@ -81,7 +81,7 @@ def alike(envelope: Envelope, number: int) -> Envelope:
     """Return another message to the same address: other words, another key."""
     text = f"{envelope.content.text} No. {number}."
     key = sha256(f"{envelope.key}|{number}".encode()).hexdigest()[:_DIGITS]
-    return replace(envelope, key=key, content=replace(envelope.content, text=text))
+    return envelope._replace(key=key, content=replace(envelope.content, text=text))
 
 
 class ChannelConformance:
@@ -261,7 +261,7 @@ class ChannelConformance:
     ) -> None:
         """A provider that recognises a key must recognise the second attempt."""
         await channel.send(envelope)
-        await channel.send(replace(envelope, attempt=2))
+        await channel.send(envelope._replace(attempt=2))
         await channel.send(alike(envelope, 1))
         ours, another = provider.keys(envelope), provider.keys(alike(envelope, 1))
         assert len(set(ours)) <= 1, ours

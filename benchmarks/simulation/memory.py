@@ -38,6 +38,7 @@ class _Leased:
     epoch: int = 0
     owner: str = ""
     until: int = 0
+    begun: dict[int, int] = field(default_factory=dict)  #: attempts without an answer, and since when
 
 
 @dataclass(slots=True)
@@ -138,9 +139,10 @@ class Book:
 
     def _take(self, leased: _Leased, owner: str, until: int) -> Batch:
         leased.epoch, leased.owner, leased.until = leased.epoch + 1, owner, until
-        for seq, row in leased.rows.items():
-            if row.state is State.SENDING:
-                leased.rows[seq] = row._replace(state=State.UNCERTAIN)
+        for seq, at in leased.begun.items():
+            row = leased.rows[seq]
+            leased.rows[seq] = row._replace(state=State.UNCERTAIN, attempt=row.attempt + 1, sent_at=at)
+        leased.begun.clear()
         self._write(1)
         assert self.record
         return Batch(
@@ -161,9 +163,7 @@ class Book:
         leased = self._ours(batch)
         if leased is None:
             return ()
-        for seq in ids:
-            row = leased.rows[seq]
-            leased.rows[seq] = row._replace(state=State.SENDING, attempt=row.attempt + 1, sent_at=at)
+        leased.begun.update(dict.fromkeys(ids, at))
         self._write(_ROWS_A_CHANGE * len(ids))
         return ids
 
@@ -173,19 +173,25 @@ class Book:
         self._write(_ROWS_A_CHANGE * len(results))
         if leased is None:
             return 0
+        accepted = 0
         for told in results:
+            at = leased.begun.pop(told.id, 0)
+            if told.state in SETTLED:
+                del leased.rows[told.id]
+                self.twice += told.maybe_twice
+                accepted += told.state is State.ACCEPTED
+                self.ended[told.state] += 1
+                continue
             row = leased.rows[told.id]
             leased.rows[told.id] = row._replace(
-                state=told.state, due_at=told.due_at, maybe_twice=told.maybe_twice
+                state=told.state,
+                due_at=told.due_at,
+                maybe_twice=told.maybe_twice,
+                attempt=row.attempt + bool(at),
+                sent_at=at or row.sent_at,
             )
-            if told.state not in SETTLED:
-                continue
-            del leased.rows[told.id]
-            self.ended[told.state] += 1
-            self.twice += told.maybe_twice
-            if told.state is State.ACCEPTED:
-                tenth = self._now() * 10 // _SECOND
-                self.accepted.setdefault(batch.channel, Counter())[tenth] += 1
+        if accepted:
+            self.accepted.setdefault(batch.channel, Counter())[self._now() * 10 // _SECOND] += accepted
         return len(results)
 
     def release(self, batch: Batch, *, not_before: int) -> None:
@@ -213,7 +219,11 @@ class Book:
         for queue in self._fresh.values():
             queue.clear()
         for leased in self._under_way.values():
-            for seq in [seq for seq, row in leased.rows.items() if row.state is State.PENDING]:
+            for seq in [
+                seq
+                for seq, row in leased.rows.items()
+                if row.state is State.PENDING and seq not in leased.begun
+            ]:
                 del leased.rows[seq]
                 waiting += 1
         self.ended[State.EXPIRED] += waiting

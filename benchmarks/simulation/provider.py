@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from alerting.channels.base import Absent, Capabilities, Envelope, Found, Verdic
 from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown
+from benchmarks.simulation.virtual import TICK_S
 
 #: Longer than a lease and a look-up's wait together.
 _REMEMBERED_S: Final = 60.0
+#: So many latencies are drawn beforehand, and then again and again in another order.
+_DRAWN: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,10 @@ class Provider:
     def __init__(self, name: str, manner: Manner, *, deadline_s: float, seed: int) -> None:
         self.name, self._manner, self._deadline_s = name, manner, deadline_s
         self._rng = random.Random(f"{seed} {name}")
+        self._latencies = [
+            manner.latency_s * self._rng.lognormvariate(0.0, manner.spread) for _ in range(_DRAWN)
+        ]
+        self._coming: dict[int, list[tuple[ModelledChannel, Callable[[Outcome], None], Outcome]]] = {}
         self.calls: Counter[int] = Counter()  #: by virtual second
         self.has: set[str] = set()  #: keys of what it took lately: whoever asks, asks soon
         self._recent: deque[tuple[float, str]] = deque()
@@ -45,7 +53,7 @@ class Provider:
         """Return what the provider says to a call, and after how many seconds."""
         self.calls[int(asyncio.get_running_loop().time())] += 1
         manner, draw = self._manner, self._rng.random()
-        after = manner.latency_s * self._rng.lognormvariate(0.0, manner.spread)
+        after = self._latencies[int(self._rng.random() * _DRAWN)]
         if draw < manner.lost:
             if self._rng.random() < 0.5:
                 self._take(envelope.key)
@@ -56,6 +64,22 @@ class Provider:
             return after, Rejected(Reason.NOT_MOBILE)
         self._take(envelope.key)
         return after, Accepted(f"SM{self.taken:032d}")
+
+    def call(self, channel: ModelledChannel, envelope: Envelope, done: Callable[[Outcome], None]) -> None:
+        """Take a call; ``done`` is called once, after the provider's time, with others of that tick."""
+        after, outcome = self.answer(envelope)
+        loop = asyncio.get_running_loop()
+        tick = math.ceil((loop.time() + after) / TICK_S)
+        coming = self._coming.get(tick)
+        if coming is None:
+            coming = self._coming[tick] = []
+            loop.call_at(tick * TICK_S, self._come_in, tick)
+        coming.append((channel, done, outcome))
+
+    def _come_in(self, tick: int) -> None:
+        for channel, done, outcome in self._coming.pop(tick):
+            if not channel.dead:
+                done(outcome)
 
     def _take(self, key: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -78,13 +102,7 @@ class ModelledChannel:
 
     def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
         """Begin a call; ``done`` is called once, after the provider's time."""
-        after, outcome = self.provider.answer(envelope)
-
-        def come_in() -> None:
-            if not self.dead:
-                done(outcome)
-
-        asyncio.get_running_loop().call_later(after, come_in)
+        self.provider.call(self, envelope, done)
         return True
 
     async def send(self, envelope: Envelope) -> Outcome:

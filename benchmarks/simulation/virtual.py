@@ -6,19 +6,43 @@ What runs on it is the program's own code; only waiting costs nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
+from collections.abc import Callable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 _BEGAN: Final = datetime(2026, 9, 1, 2, 14, 3, tzinfo=UTC)
+#: Time passes in steps so long. A lane may run ahead of its pace by more, and a provider takes ten of them to
+#: answer; a heap of every single timer took half of the whole simulation.
+TICK_S: Final = 0.01
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs callbacks in order of their time, as fast as they can be run."""
+    """Runs callbacks in order of their time, to a hundredth of a second, as fast as they can be run."""
 
     def __init__(self) -> None:
         self._virtual_s = 0.0
+        self._ticks: dict[int, list[asyncio.TimerHandle]] = {}
         super().__init__(_Jumping(self))
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back at the first tick that is not before an instant, after what was to come then already."""
+        tick = math.ceil(when / TICK_S - 1e-6)
+        due = self._ticks.get(tick)
+        if due is None:
+            due = self._ticks[tick] = []
+            super().call_at(tick * TICK_S, self._ring, tick)
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        due.append(handle)
+        return handle
+
+    def _ring(self, tick: int) -> None:
+        ready: Any = self._ready  # type: ignore[attr-defined] # where the loop itself puts what is due
+        ready.extend(handle for handle in self._ticks.pop(tick) if not handle.cancelled())
 
     def time(self) -> float:
         """Return the seconds since the simulation began."""

@@ -7,7 +7,7 @@ import pytest
 
 from alerting.authority.identity import Peer, accounts_of, this_process
 from alerting.authority.tokens import Token, hash_of
-from alerting.cli.keyboard import same
+from alerting.cli.confirm import near, same
 from alerting.config import load
 from alerting.config.operators import keep_token
 from alerting.errors import NotAllowed
@@ -168,6 +168,22 @@ def test_without_operators_everybody_passes_and_is_nobody_in_particular(config):
     config.path.with_name("operators.yaml").unlink()
     told = {"verb": "open", "actor": "chief", "origin": "desk", "by": ("lee",), "token": "x", "peer": (1, 1)}
     assert admit(config, told) == {"verb": "open", "actor": "chief", "origin": "desk", "by": ()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "almost"),
+    [
+        ("Bakr Hall", True),
+        ("baker hal", True),
+        ("", False),
+        ("y", False),
+        ("yes", False),
+        ("Barker Hill", True),
+        ("Mill Hall", False),
+    ],
+)
+def test_a_slip_is_most_of_the_word(typed, almost):
+    assert near(f"{typed}\n", "Baker Hall") is almost
 
 
 def test_a_word_is_the_same_in_any_case_and_nothing_at_all_is_no_word():

@@ -11,6 +11,7 @@ from alerting.channels.base import Absent, CannotTell, Found
 from alerting.errors import LedgerUnavailable
 from alerting.keys import delivery_key
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
+from alerting.testing.builders import some_deliveries
 
 
 async def test_everyone_is_told_exactly_once(stage):
@@ -237,6 +238,27 @@ async def test_lasting_trouble_hands_over_what_waits(stage):
     await play.play()
     assert play.counts("mail") == only("accepted", 25)
     assert play.counts("sms") == only("rejected", 25)
+
+
+async def test_when_the_fallback_is_in_trouble_too_everybody_waits_for_the_network(stage):
+    """A cable that is out for a moment must not cost a campus its texts: no channel would take over."""
+    mended = asyncio.Event()
+
+    def answer(envelope, nth):
+        return Accepted("1") if mended.is_set() else Deferred(Reason.UNCONNECTED)
+
+    sms, mail = Scripted("sms", answer, in_flight=5), Scripted("mail", answer, in_flight=5)
+    play = stage(sms, mail, rules=rules(fallback_after=0.3))
+    play.open(25, fallback="mail")
+    await play.writer.do(
+        lambda ledger: ledger.add_batch(play.alert.id, "mail", some_deliveries(9, 100), priority=50)
+    )
+    running = asyncio.create_task(play.play())
+    await asyncio.sleep(1.0)
+    mended.set()
+    await running
+    assert play.counts("sms") == only("accepted", 25)
+    assert play.counts("mail") == only("accepted", 9)
 
 
 async def test_what_outlives_its_alert_expires_instead_of_going_out(stage):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -228,7 +227,7 @@ async def test_a_batch_is_one_message_whose_id_does_not_depend_on_company(relay,
     assert [len(mail.recipients) for mail in relay.taken] == [50, 2, 1]
     assert {mail.message["Message-ID"] for mail in relay.taken} == ids
     assert relay.taken[0].message["To"] == "everyone@example.edu"
-    other = await channel.send(replace(envelope(7), expires_at=datetime(2027, 1, 1, tzinfo=UTC)))
+    other = await channel.send(envelope(7)._replace(expires_at=datetime(2027, 1, 1, tzinfo=UTC)))
     assert other.provider_id not in ids
 
 

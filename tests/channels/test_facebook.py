@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -113,9 +112,9 @@ class TestPosting:
 
     async def test_an_update_is_a_post_and_a_comment_under_the_first(self, facebook, sandbox):
         first = await facebook.send(ENVELOPE)
-        update = replace(ENVELOPE, content=a_content("Update 1"), thread=(first.provider_id,))
+        update = ENVELOPE._replace(content=a_content("Update 1"), thread=(first.provider_id,))
         second = await facebook.send(update)
-        third = replace(update, content=a_content("Update 2"), thread=(*update.thread, second.provider_id))
+        third = update._replace(content=a_content("Update 2"), thread=(*update.thread, second.provider_id))
         await facebook.send(third)
         assert second.note == ""
         said = [(post.text, post.parent) for post in posted(sandbox)][1:]
@@ -129,7 +128,7 @@ class TestPosting:
     @pytest.mark.parametrize("effect", ["dead_token", "reset", "html", {"kind": "status", "status": 500}])
     async def test_a_comment_that_fails_does_not_fail_the_post(self, facebook, sandbox, play, effect):
         play({"provider": "graph", "operation": "comment", "effect": effect})
-        outcome = await facebook.send(replace(ENVELOPE, thread=(f"{PAGE}_1",)))
+        outcome = await facebook.send(ENVELOPE._replace(thread=(f"{PAGE}_1",)))
         assert isinstance(outcome, Accepted)
         assert outcome.note.startswith("posted, but not also as a comment under the incident's first post: ")
         assert operations(sandbox) == ["create", "comment"]
@@ -137,13 +136,13 @@ class TestPosting:
     async def test_post_and_comment_share_one_deadline(self, surroundings, play):
         play({"provider": "graph", "operation": "comment", "effect": {"kind": "hang", "seconds": 20}})
         began = monotonic()
-        outcome = await hurried(surroundings, 0.5).send(replace(ENVELOPE, thread=(f"{PAGE}_1",)))
+        outcome = await hurried(surroundings, 0.5).send(ENVELOPE._replace(thread=(f"{PAGE}_1",)))
         assert isinstance(outcome, Accepted)
         assert monotonic() - began < 1.0
 
     async def test_without_acceptance_nothing_is_commented(self, facebook, sandbox, play):
         play({"provider": "graph", "operation": "create", "effect": {"kind": "reset", "when": "after"}})
-        assert isinstance(await facebook.send(replace(ENVELOPE, thread=(f"{PAGE}_1",))), Unknown)
+        assert isinstance(await facebook.send(ENVELOPE._replace(thread=(f"{PAGE}_1",))), Unknown)
         assert operations(sandbox) == ["create"]
 
     @pytest.mark.parametrize("status", [301, 302, 307])
@@ -334,7 +333,7 @@ class TestLookup:
 
     async def test_of_a_follow_up_that_is_found_nobody_knows_whether_it_is_a_comment_too(self, facebook):
         await facebook.send(ENVELOPE)
-        update = replace(ENVELOPE, thread=(f"{PAGE}_1",))
+        update = ENVELOPE._replace(thread=(f"{PAGE}_1",))
         assert "look whether it is also a comment" in (await facebook.find(update, datetime.now(UTC))).note
 
     async def test_later_pages_are_read_too(self, facebook, sandbox, play):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote_plus
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -417,6 +417,27 @@ def test_a_success_that_names_no_message_is_unknown(body):
 def test_no_answer_makes_the_reading_of_it_fail(status, body, head):
     outcome = outcome_of(Reply(status, body, head), FrozenClock())
     assert isinstance(outcome, Unknown | Rejected | Deferred)
+
+
+NAME = "SM" + "0123456789abcdef" * 2
+LEAVES = st.sampled_from([NAME, "SM1", "", None, 21610, "failed", "queued", '"sid": "', "{"])
+KEYS = st.sampled_from(["sid", "status", "body", "error_code", 'x"sid', "account_sid", '"sid":'])
+ANSWERS = st.dictionaries(
+    KEYS, st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(KEYS, LEAVES, max_size=2))
+)
+
+
+@settings(deadline=None)
+@given(answer=ANSWERS, tight=st.booleans())
+@example(answer={"of": {"sid": NAME}}, tight=True)
+@example(answer={'x"sid': NAME}, tight=False)
+@example(answer={"sid": NAME, "status": "failed", "error_code": 21610}, tight=True)
+def test_a_usual_answer_means_what_it_means_when_all_of_it_is_read(answer, tight):
+    text = json.dumps(answer, separators=(",", ":") if tight else None).encode()
+    clock = FrozenClock()
+
+    # White space before it is not usual, and changes nothing.
+    assert outcome_of(Reply(201, text, b""), clock) == outcome_of(Reply(201, b" " + text, b""), clock)
 
 
 @pytest.mark.parametrize(

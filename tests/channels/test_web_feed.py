@@ -90,7 +90,7 @@ async def test_a_post_made_before_the_attempt_is_not_taken_for_it(kind, feed):
 
 async def test_another_alerts_post_with_the_same_words_is_not_taken_for_it(kind, feed):
     first = await feed.send(kind.envelope)
-    again = replace(kind.envelope, others=(first.provider_id,))
+    again = kind.envelope._replace(others=(first.provider_id,))
     assert await feed.find(again, datetime.now(UTC)) == Absent(certain=False)
 
 

@@ -82,9 +82,9 @@ class TestPosting:
 
     async def test_an_update_replies_to_the_post_before_it(self, x, sandbox):
         first = await x.send(ENVELOPE)
-        second = await x.send(replace(ENVELOPE, content=a_content("Update 1"), thread=(first.provider_id,)))
-        third = replace(
-            ENVELOPE, content=a_content("Update 2"), thread=(first.provider_id, second.provider_id)
+        second = await x.send(ENVELOPE._replace(content=a_content("Update 1"), thread=(first.provider_id,)))
+        third = ENVELOPE._replace(
+            content=a_content("Update 2"), thread=(first.provider_id, second.provider_id)
         )
         await x.send(third)
         assert [post.parent for post in posted(sandbox)] == [None, first.provider_id, second.provider_id]
@@ -92,13 +92,13 @@ class TestPosting:
     async def test_an_update_whose_reply_is_refused_is_posted_on_its_own(self, x, sandbox, play):
         first = await x.send(ENVELOPE)
         play(x_replies="none")
-        outcome = await x.send(replace(ENVELOPE, content=a_content("Update"), thread=(first.provider_id,)))
+        outcome = await x.send(ENVELOPE._replace(content=a_content("Update"), thread=(first.provider_id,)))
         assert isinstance(outcome, Accepted)
         assert outcome.note == "posted on its own: X refused it as a reply to the one before"
         assert [(post.text, post.parent) for post in posted(sandbox)][1:] == [("Update", None)]
 
     async def test_an_update_to_a_deleted_post_is_posted_on_its_own(self, x, sandbox):
-        outcome = await x.send(replace(ENVELOPE, thread=("1",)))
+        outcome = await x.send(ENVELOPE._replace(thread=("1",)))
         assert isinstance(outcome, Accepted)
         assert [post.parent for post in posted(sandbox)] == [None]
 
@@ -107,13 +107,13 @@ class TestPosting:
     )
     async def test_a_reply_without_an_answer_is_not_posted_again(self, x, sandbox, play, effect):
         play({"provider": "x", "operation": "reply", "effect": effect})
-        outcome = await x.send(replace(ENVELOPE, thread=("1",)))
+        outcome = await x.send(ENVELOPE._replace(thread=("1",)))
         assert isinstance(outcome, Unknown)
         assert [seen.operation for seen in sandbox.world.requests] == ["reply"]
 
     async def test_a_reply_refused_for_its_words_is_not_posted_again(self, x, sandbox, play):
         play(rule(403, problem("You are not allowed to create a Tweet with duplicate content."), "reply"))
-        outcome = await x.send(replace(ENVELOPE, thread=("1",)))
+        outcome = await x.send(ENVELOPE._replace(thread=("1",)))
         assert outcome.reason is Reason.DUPLICATE
         assert len(sandbox.world.requests) == 1
 
@@ -122,7 +122,7 @@ class TestPosting:
         slow = {"provider": "x", "operation": "reply", "effect": {"kind": "drip", "seconds": 0.5}}
         play(slow, late, x_replies="none")
         began = monotonic()
-        outcome = await hurried(surroundings, 1.0).send(replace(ENVELOPE, thread=("1",)))
+        outcome = await hurried(surroundings, 1.0).send(ENVELOPE._replace(thread=("1",)))
         assert isinstance(outcome, Unknown)
         assert monotonic() - began < 1.3
 
@@ -137,7 +137,7 @@ class TestPosting:
         assert len(sandbox.world.requests) == 1
 
     async def test_posts_at_once_come_back_with_their_own_ids(self, x, sandbox):
-        envelopes = [replace(ENVELOPE, content=a_content(f"Post {n}")) for n in range(8)]
+        envelopes = [ENVELOPE._replace(content=a_content(f"Post {n}")) for n in range(8)]
         outcomes = await asyncio.gather(*(x.send(each) for each in envelopes))
         said = {post.id: post.text for post in posted(sandbox)}
         assert [said[outcome.provider_id] for outcome in outcomes] == [e.content.text for e in envelopes]
@@ -280,7 +280,7 @@ class TestLookup:
         since = datetime.now(UTC)
         first = await x.send(ENVELOPE)
         play({"provider": "x", "operation": "reply", "effect": {"kind": "reset", "when": "after"}})
-        update = replace(ENVELOPE, content=a_content("Update 1"), thread=(first.provider_id,))
+        update = ENVELOPE._replace(content=a_content("Update 1"), thread=(first.provider_id,))
         assert isinstance(await x.send(update), Unknown)
         assert isinstance(await x.find(update, since), Found)
 
@@ -297,7 +297,7 @@ class TestLookup:
             },
         }
         play(rule(200, {"data": [data], "meta": {"result_count": 1}}, "list"))
-        verdict = await x.find(replace(ENVELOPE, content=a_content(text)), NOW)
+        verdict = await x.find(ENVELOPE._replace(content=a_content(text)), NOW)
         assert verdict == Found("77", "https://x.com/campus/status/77")
 
     async def test_later_pages_are_read_too(self, x, sandbox, play):

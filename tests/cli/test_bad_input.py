@@ -119,6 +119,7 @@ MISTAKES = {
     "an unknown audience": Mistake((*SEND, "--to", "everyon"), 2, "did you mean everyone?"),
     "an unknown channel": Mistake((*SEND, "--channels", "sms-man"), 2, "did you mean sms-main?"),
     "an unknown incident": Mistake((*SEND, "--incident", "L-ZZZZZZ"), 2, "there is no incident L-ZZZZZZ"),
+    "a follow-up to nothing": Mistake(("all-clear",), 2, "none is open: `alert send` begins one"),
     "an unknown option": Mistake((*SEND, "--shout"), 2, "No such option: --shout"),
     "an unknown command": Mistake(("sned",), 2, "there is no command 'sned'"),
     "an unknown alert": Mistake(("status", "L-ZZZZZZ"), 2, "there is no alert L-ZZZZZZ"),

@@ -123,6 +123,28 @@ def test_drills_that_would_meet_are_named_by_list_plan_and_doctor(campus):
     assert "fires more often than hourly" in campus("--sandbox", "doctor", "--quick").stdout
 
 
+def test_a_drill_that_cannot_start_is_named_before_it_is_due_by_list_and_doctor(campus):
+    (campus.home / "drills.yaml").write_text(
+        "version: 1\nallowed_audiences: [officers]\ndrills:\n"
+        "  lost: {template: no-such, audience: officers, channels: [sms-main]}\n"
+        "  empty: {template: gas-leak, audience: officers, channels: [sms-main]}\n"
+        "  over: {template: test, values: {until: noon}, audience: officers, channels: [sms-main],\n"
+        "    schedule: {starts: 2020-01-01T12:00, rule: FREQ=DAILY;COUNT=3}}\n"
+    )
+    said = (
+        'lost cannot start: no template "no-such"',
+        "empty cannot start: gas-leak needs place in its values",
+        "over has no time to come within a year; its schedule has ended",
+    )
+    listed, looked = campus("drill", "list"), campus("doctor", "--quick")
+    for words in said:
+        assert f"! {words}" in listed.stderr
+        assert words in looked.stdout
+    done = campus("drill", "plan", "empty")
+    assert done.returncode == 2
+    assert 'drills.yaml: empty: gas-leak needs place; write values: {place: "..."}' in done.stderr
+
+
 def test_a_drill_within_a_drill_is_said_before_its_word_is_typed(campus):
     first = campus("--sandbox", "drill", "run", "quick", "--confirm", "DRILL quick")
     second = campus("--sandbox", "drill", "plan", "quick")
@@ -274,7 +296,7 @@ def test_due_starts_what_is_due_once(campus):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Started the drill quick: D-" in done.stdout
     again = campus("--sandbox", "drill", "due", "--json")
-    assert json.loads(again.stdout.splitlines()[-1])["opened"] == []
+    assert json.loads(again.stdout) == {"v": 1, "kind": "due", "opened": [], "missed": [], "refused": []}
 
 
 def test_a_server_lets_another_process_run_a_rehearsal_that_is_due(campus):

@@ -20,7 +20,7 @@ def test_a_life_that_is_over_ends_the_waiting_and_sends_nothing(alert, waiting):
     done = alert("resume", "--json", env=alert.credentials)
 
     assert done.returncode == 4
-    told = json.loads(done.stdout)
+    [told] = json.loads(done.stdout)["alerts"]
     assert (told["alert"], told["settled"]) == (waiting, True)
     assert {trouble["state"] for trouble in told["troubles"]} == {"expired"}
 

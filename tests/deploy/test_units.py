@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from alerting.clock import SystemClock
+from alerting.ledger.sqlite import SqliteLedger
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
@@ -99,6 +102,56 @@ def test_the_cron_file_does_what_the_timers_do_as_the_same_user():
     assert {user for _, user, _ in found} == {"alerting"}
     assert all(re.fullmatch(r"[\d*/,-]+", field) for when, _, _ in found for field in when)
     assert [asked_for_help(words).returncode for _, _, words in found] == [0] * len(found)
+
+
+CHANNELS = """version: 1
+campus: {name: North Shore, source: NSU, time_zone: America/New_York}
+state: state
+channels:
+  - {name: mail, kind: email.smtp, host: smtp.example.edu, from: a@example.edu, tls: none}
+"""
+OPERATORS = """version: 1
+people:
+  kim: {roles: [sender, approver], os_user: "4000000"}
+  timer: {name: Timers of this host, roles: admin}
+"""
+
+
+def test_what_the_timers_run_needs_a_role_only_to_forget_people_and_the_token_of_its_own_gives_it(tmp_path):
+    (tmp_path / "channels.yaml").write_text(CHANNELS)
+    (tmp_path / "operators.yaml").write_text(OPERATORS)
+    (tmp_path / "drills.yaml").write_text("version: 1\ndrills: {}\n")
+    (tmp_path / "state").mkdir(mode=0o700)
+    SqliteLedger.open(tmp_path / "state/ledger.db", clock=SystemClock()).close()
+    kept = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def run(words, **environ):
+        command = [str(ALERT), *words]
+        return subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            env={**kept, **environ},
+        )
+
+    commands = {timer.stem: started_by(timer.with_suffix(".service"))[5:] for timer in TIMERS}
+    ended = {name: run(words) for name, words in commands.items()}
+    assert {name: done.returncode for name, done in ended.items()} == {
+        "alert-audit-checkpoint": 0,
+        "alert-audit-retain": 7,
+        "alert-drill": 0,
+    }
+    assert "may not delete people's data; nothing was done" in ended["alert-audit-retain"].stderr
+    token = run(["operators", "token", "timer"]).stdout.strip()
+    unit = (DEPLOY / "systemd/alert-audit-retain.service").read_text("utf-8")
+    assert "\nEnvironmentFile=-/etc/alerting/retain.env\n" in unit
+    assert run(commands["alert-audit-retain"], ALERT_TOKEN=token).returncode == 0
+    (tmp_path / "retain.token").write_text(token)
+    (tmp_path / "retain.token").chmod(0o600)
+    assert run(["--token-file", "retain.token", *commands["alert-audit-retain"]]).returncode == 0
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)

@@ -90,7 +90,7 @@ def test_what_cannot_be_told_of_a_drill_stays_uncertain_and_ends_in_6(campus):
 
     done = campus("resume", "--json", code=6)
 
-    told = json.loads(done.stdout)
+    [told] = json.loads(done.stdout)["alerts"]
     assert (told["alert"], told["exit"]) == (alert_id, 6)
     assert channel(told, "email-main")["uncertain"] == 1
     assert campus.box.counts()["mails"] == 1
@@ -130,7 +130,7 @@ def test_a_provider_that_is_away_is_tried_until_the_alert_ends(build):
     done = campus("resume", "--json", code=4)
 
     assert 2 < time.monotonic() - began < 10
-    assert json.loads(done.stdout)["troubles"][0]["state"] == "expired"
+    assert json.loads(done.stdout)["alerts"][0]["troubles"][0]["state"] == "expired"
     with campus.ledger() as ledger:
         assert len(list(ledger.attempts(alert_id))) >= 2
 

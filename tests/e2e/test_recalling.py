@@ -44,9 +44,9 @@ def half_sent(campus):
 
 def recall(campus, alert, *args):
     done = campus("recall", alert, "--confirm", "sent-in-error", "--json", *args)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert lines[-1]["kind"] == "recalled"
-    return lines[-1]
+    told = json.loads(done.stdout)
+    assert told["kind"] == "recall"
+    return {"alert": told["alert"], **told["recalled"]}
 
 
 def bodies(campus):
@@ -117,8 +117,9 @@ def test_a_sender_killed_while_it_takes_back_is_followed_by_one_that_goes_on(cam
     slow = rule("twilio", {"kind": "hang", "seconds": 30}, operation="cancel")
     campus.box.play(BUSY, slow, switches=QUEUED)
     told = json.loads(
-        campus("recall", wrong, "--confirm", "sent-in-error", "--json", "--no-wait").stdout.splitlines()[0]
+        campus("recall", wrong, "--confirm", "sent-in-error", "--json", "--no-wait", code=8).stdout
     )
+    assert not told["recalled"]["done"]
     until(lambda: campus.box.counts()["texts"] == 2 * REACHED, 20, "the correction does not leave")
     assert campus.kill_sender()
     campus.box.play(switches=QUEUED)

@@ -123,6 +123,18 @@ def test_when_the_server_is_away_one_host_may_send_alone(hosts, box):
     assert (local / "ledger.db").exists()
     until(lambda: not (RunnerLock(local).held_by()), 10, "the local sender does not end")
 
+    merged = json.loads(host("ledger", "merge", "--json", code=0).stdout)
+    assert (merged["alerts"], merged["rows"]["delivery"]) == ([alert_id], 3)
+    assert "Nothing new" in host("ledger", "merge", code=0).stdout
+    name = json.loads(host("status", alert_id, "--json", code=0).stdout)["history_of"]
+    assert name
+    assert f"settled, history of {name}" in host("status", code=0).stdout
+    assert f"History: {name} sent it alone" in host("status", alert_id, code=0).stdout
+    opened = [json.loads(line) for line in host("export", alert_id, code=0).stdout.splitlines()]
+    assert any("merged" in act["body"] for act in opened if act["kind"] == "audit")
+    assert json.loads(host("audit", "verify", "--json", code=0).stdout)["broken"] == []
+    assert "no ledger file here" in host("ledger", "merge", "nowhere.db", code=2).stderr
+
 
 def test_a_record_moves_to_postgresql_and_its_alerts_are_still_there(hosts, box):
     host = hosts()

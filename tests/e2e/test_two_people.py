@@ -357,6 +357,20 @@ def test_enter_alone_never_sends(campus):
     assert campus.alerts() == []
 
 
+def test_a_slip_costs_a_line_and_anything_else_the_command(campus):
+    campus("templates", "review", "hazard", "--confirm", "hazard", code=0)
+    for other in (b"y", b"Hall"):
+        code, seen = prompted(campus, (b"Type Hill to send", other))
+        assert code == Exit.NOT_CONFIRMED
+        assert b"Almost" not in seen
+    code, seen = prompted(campus, (b"Type Hill to send", b"hilll"), (b"Almost. Type Hill to send", b""))
+    assert code == Exit.NOT_CONFIRMED
+    assert campus.alerts() == []
+    code, seen = prompted(campus, (b"Type Hill to send", b"hilll"), (b"Almost. Type Hill to send", b"hill"))
+    assert code == Exit.RUNNING
+    assert len(campus.alerts()) == 1
+
+
 def test_where_nobody_can_approve_the_name_of_the_template_is_asked_for_too(campus):
     code, seen = prompted(campus, (b"Type Hill to send", b"hill"), (b"Type hazard too", b""))
     assert code == Exit.NOT_CONFIRMED

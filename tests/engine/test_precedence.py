@@ -55,6 +55,21 @@ async def test_a_feed_reads_its_library_before_anybody_else_begins(library):
     assert sorted(order) == [("sms-main", [slow]), ("x-campus", [slow])]
 
 
+async def test_a_feed_may_read_its_library_once_and_before_its_lane_begins(library):
+    slow = library(
+        "early_feed_library",
+        "import sys, time; sys.read_so_often = getattr(sys, 'read_so_often', 0) + 1; time.sleep(0.2); READ = True",
+    )
+    unread = library("library_of_texts", "READ = True")
+    precedence, texts, feed = Precedence(), Channel(unread), Channel(slow, feed=True)
+
+    precedence.ahead([texts, feed])
+    order = await in_turn(precedence, texts, feed)
+
+    assert sorted(order) == [("sms-main", [slow]), ("x-campus", [slow])]
+    assert sys.__dict__.pop("read_so_often") == 1
+
+
 async def test_a_library_that_hangs_holds_up_its_own_channel_and_no_other(library):
     hanging = library("hanging_feed_library", "import time; time.sleep(1.5); READ = True")
 

@@ -83,9 +83,12 @@ class Campus:
             default_audience="everyone",
         )
 
-    def send(self, template="gas-leak", *, actor=LEE, key="", channels=(), audience="", **values):
+    def send(
+        self, template="gas-leak", *, actor=LEE, key="", channels=(), audience="", evidence="", **values
+    ):
         words = values or {"place": "Baker Hall"}
-        request = Request(template=template, values=words, channels=channels, audience=audience)
+        asked = {"channels": channels, "audience": audience, "evidence": evidence}
+        request = Request(template=template, values=words, **asked)
         return self._open(request, Past(), actor, key)
 
     def follow(self, incident, verb, *, template="", joined=False, actor=LEE, key="", **values):

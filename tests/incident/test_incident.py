@@ -8,7 +8,7 @@ from scene import KIM, LEE, UPDATE
 
 from alerting.broadcast.report import report
 from alerting.clock import micros
-from alerting.errors import Exit, PlanRefused, UnknownAlert, UsageProblem
+from alerting.errors import Exit, PlanRefused, TemplateProblem, UnknownAlert, UsageProblem
 from alerting.model.alert import MsgType
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt, ReceiptStatus
@@ -62,6 +62,32 @@ def test_what_the_first_alert_said_is_filled_in(campus):
     assert "Baker Hall" in campus.plan.lanes[0].content.text
 
 
+def test_once_a_correction_moved_the_place_the_all_clear_speaks_of_the_new_one(campus):
+    first = campus.send(place="Baker Hall")
+    moved = {"wrong": "Baker Hall", "action": "STAY AWAY from it"}
+    with pytest.raises(TemplateProblem, match="place: missing"):
+        campus.follow(first, Follow.CORRECT, template="correction", **moved)
+    campus.follow(first, Follow.CORRECT, template="correction", place="North Hall", **moved)
+    campus.follow(first, Follow.UPDATE, **UPDATE)
+    campus.follow(first, Follow.ALL_CLEAR)
+    for lane in campus.plan.lanes:
+        assert "North Hall" in lane.content.text
+        assert "Baker Hall" not in lane.content.text
+    assert campus.plan.subject.confirm_word == "North Hall"
+
+
+def test_an_update_that_lets_the_word_unconfirmed_drop_is_told_so_before_it_goes(campus):
+    first = campus.send(evidence="unconfirmed")
+    campus.follow(first, Follow.UPDATE, **UPDATE)
+    [told] = [warning for warning in campus.plan.warnings if "how sure" in warning]
+    assert told == (
+        "the message before said UNCONFIRMED; this one does not say how sure it is: "
+        "--evidence unconfirmed, or another"
+    )
+    campus.follow(first, Follow.UPDATE, **UPDATE)
+    assert not any("how sure" in warning for warning in campus.plan.warnings)
+
+
 def test_corrections_and_all_clears_outrank_everything(campus):
     first = campus.send()
     second = campus.follow(first, Follow.UPDATE, **UPDATE)
@@ -83,7 +109,7 @@ def test_a_recall_tells_exactly_those_the_wrong_alert_reached(campus):
 def test_nothing_follows_a_closed_incident(campus, verb):
     first = campus.send()
     campus.follow(first, Follow.ALL_CLEAR)
-    with pytest.raises(PlanRefused, match=r"closed at .* by lee"):
+    with pytest.raises(PlanRefused, match=r"closed at .* by lee \(All clear\)"):
         campus.follow(first, verb, **(UPDATE if verb is Follow.UPDATE else {}))
     assert len(campus.ledger.alerts()) == 2
 
@@ -103,7 +129,7 @@ def test_an_update_confirmed_while_the_all_clear_went_out_tells_nobody(campus):
     attempt = overtaken(campus, first, Follow.UPDATE, **UPDATE)
     campus.follow(first, Follow.ALL_CLEAR, actor=LEE)
     with (
-        pytest.raises(PlanRefused, match=r"closed at .* by lee; nothing was sent"),
+        pytest.raises(PlanRefused, match=r"closed at .* by lee \(All clear\); nothing was sent"),
         campus.ledger.transaction(),
     ):
         attempt()

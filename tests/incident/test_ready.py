@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from scene import LEE, UPDATE, Campus
+from scene import LEE, Campus
 
 from alerting.cli.ready import lines
 from alerting.service.incident import Follow, story
@@ -43,7 +43,8 @@ def test_what_only_an_officer_can_say_is_asked_for_at_opening(campus):
     alert = campus.send()
     one = by_verb(waiting(campus, alert)[1])["update"]
     assert (dict(one.needs), one.texts) == ({"action": "What people do now"}, {})
-    assert f'alert update {alert} will need -v action="What people do now"' in lines([one], alert)
+    choices = '"STAY INSIDE, doors locked" | "STAY AWAY from it" | "FOLLOW police directions"'
+    assert f"alert update {alert} will need -v action={choices}" in lines([one], alert)
 
 
 def test_a_place_too_long_for_a_follow_up_is_asked_for_at_opening(campus):
@@ -73,11 +74,19 @@ def test_what_waits_is_on_record_once_with_its_texts(campus):
     assert "ALL CLEAR" in json.loads(act.body)["ready"]["all-clear"]["texts"]["page"]
 
 
-def test_follow_ups_themselves_and_closed_incidents_are_not_prepared(campus):
-    first = campus.send()
+def test_after_each_message_what_waits_is_rendered_again_and_after_the_last_nothing_is(campus):
+    first = campus.send(place="Baker Hall")
     prepare(campus, first)
-    campus.follow(first, Follow.UPDATE, **UPDATE)
-    campus.follow(campus.send(place="North Hall"), Follow.ALL_CLEAR)
+    moved = {"wrong": "Baker Hall", "place": "North Hall", "action": "STAY AWAY from it"}
+    campus.follow(first, Follow.CORRECT, template="correction", **moved)
+    [told] = unprepared(campus.ledger)
+    assert told.id == first
+    prepare(campus, first)
+    assert list(unprepared(campus.ledger)) == []
+    clear = by_verb(waiting_for(campus.ledger, first))["all-clear"].texts["texts"]
+    assert "#3" in clear
+    assert "ALL CLEAR at North Hall" in clear
+    campus.follow(first, Follow.ALL_CLEAR)
     assert list(unprepared(campus.ledger)) == []
 
 

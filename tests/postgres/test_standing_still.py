@@ -10,6 +10,7 @@ from alerting.clock import SystemClock
 from alerting.errors import LedgerLost
 from alerting.ledger.postgres import connection, ledger
 from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.ledger.postgres.scrutiny import SharedCopy
 from alerting.secret import Secret
 from alerting.testing.builders import A_MOMENT_US as NOW
 from alerting.testing.ledger_steps import LEASE, SMS, opened, plan
@@ -49,6 +50,17 @@ def test_a_batch_locked_by_somebody_who_stands_still_is_taken_over(hosts):
 
     with pytest.raises(LedgerLost):
         stands_still()
+
+
+def test_an_auditor_may_think_for_as_long_as_he_likes(hosts, fresh_place):
+    opened(hosts[0])
+    place = hosts[0]._place
+    with SharedCopy.open(place) as copy:
+        assert len(list(copy.alerts())) == 1
+        time.sleep(SOON_S + 0.5)
+        with hosts[1].transaction():
+            assert hosts[1].lease(SMS, owner="other", at=NOW, until=NOW + LEASE) is None
+        assert len(list(copy.audit())) == 1
 
 
 def test_the_server_asks_whether_a_host_is_still_there(fresh_place):

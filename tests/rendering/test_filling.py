@@ -163,7 +163,7 @@ def test_values_are_filled_in_and_optional_ones_take_their_default(template, cor
 
 def test_everything_missing_is_told_at_once_with_its_question(template, core):
     text = told(template(VARIABLES), {"place": "  "}, core)
-    assert 'templates/gas.md: place: missing (Where it is); write place="..."' in text
+    assert 'templates/gas.md: place: missing (Where it is); write -v place="..."' in text
     assert "wind: missing" in text
     assert "until: missing" in text
     assert "count" not in text

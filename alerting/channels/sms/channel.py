@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
 _SHORTEST_S: Final = 1
+_DAY_S: Final = 86_400
 _CREATED: Final = 201
 _TEXTS_KEPT: Final = 16
 
@@ -95,8 +96,9 @@ class TwilioSms:
         return True
 
     def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
-        left_s = int((envelope.expires_at - self._clock.now()).total_seconds())
-        life_s = max(_SHORTEST_S, min(left_s, self._cap_s))
+        left = envelope.expires_at - self._clock.now()
+        left_s = left.days * _DAY_S + left.seconds
+        life_s = self._cap_s if left_s > self._cap_s else max(_SHORTEST_S, left_s)
         return prepared.body(to=envelope.address.value, key=envelope.handle, life_s=life_s)
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:

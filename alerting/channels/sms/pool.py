@@ -117,7 +117,7 @@ class Pool:
 
     def _free(self, link: Link) -> None:
         """Give a connection to the exchange that has waited longest, or keep it."""
-        while self._waiting:
+        if self._waiting:
             due, data, method, done = self._waiting.popleft()
             if self._carry(link, due, data, method, done):
                 return
@@ -138,13 +138,15 @@ class Pool:
             if link is None:
                 continue
             try:
-                if not link.ready:
+                if event == _IN and link.ready:
+                    self._hear(link)  # nearly always
+                elif not link.ready:
                     self._advance(link)
-                    continue
-                if event & _OUT:
-                    self._flush(link)
-                if event & ~_OUT:
-                    self._hear(link)
+                else:
+                    if event & _OUT:
+                        self._flush(link)
+                    if event & ~_OUT:
+                        self._hear(link)
             except OSError as error:
                 self._lost(link, error)
 
@@ -152,7 +154,8 @@ class Pool:
         data = link.hear()
         if data is None:
             return
-        if link.done is None or link.reader is not None or not data:
+        done = link.done
+        if done is None or link.reader is not None or not data:
             self._hear_more(link, data)
             return
         if link.held:
@@ -162,7 +165,7 @@ class Pool:
             if link.left or link.ended:
                 self._end(link, reply)  # it answered before it had heard everything, or ends after it
                 return
-            done, link.done = link.done, None
+            link.done = None
             self._free(link)
             done(reply)
         elif reply and not link.ended:

@@ -13,37 +13,36 @@ from alerting.channels.sms.wire import Target
 ANY_KEY: Final = "0" * 32
 
 
+#: The fields left open, in the order the SDK gives them.
+_OPEN: Final = ("To", "StatusCallback", "ValidityPeriod")
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """Where a text goes, and its form with three places left open.
+    """Where a text goes, and its form with three places left open between four pieces.
 
     The SDK needs 50 µs and more to build a request and read its answer into a resource; filling in
-    three fields takes two.
+    three fields takes less than one.
     """
 
     target: Target
-    pattern: str
+    pieces: tuple[str, str, str, str]
+    called_back: bool  #: whether there is a place for the key
 
     @classmethod
     def of(cls, target: Target, data: Mapping[str, object]) -> Self:
         """Open the places in a form the SDK made for ``ANY_KEY``, keeping its order and encoding."""
-        return cls(target, "&".join(_open(name, value) for name, value in data.items()))
+        callback = urlencode({name: data[name] for name in _OPEN[1:2] if name in data}, doseq=True)
+        others = {name: value for name, value in data.items() if name not in _OPEN}
+        before_key = f"&{callback.removesuffix(ANY_KEY)}" if callback else ""
+        pieces = "To=", before_key, "&ValidityPeriod=", f"&{urlencode(others, doseq=True)}"
+        return cls(target, pieces, bool(callback))
 
     def body(self, *, to: str, key: str, life_s: int) -> bytes:
         """Return the form for one recipient; ``life_s`` is how long Twilio may try."""
+        digits = to[1:]
         # An E.164 number needs no more than its plus sign encoded; a general look at it costs 3 µs.
-        encoded = "%2B" + to[1:] if to[:1] == "+" and to[1:].isdecimal() and to.isascii() else quote_plus(to)
-        return (self.pattern % {"to": encoded, "key": key, "life": life_s}).encode()
-
-
-def _open(name: str, value: object) -> str:
-    encoded = urlencode({name: value}, doseq=True).replace("%", "%%")
-    match name:
-        case "To":
-            return "To=%(to)s"
-        case "ValidityPeriod":
-            return "ValidityPeriod=%(life)d"
-        case "StatusCallback":
-            return encoded.removesuffix(ANY_KEY) + "%(key)s"
-        case _:
-            return encoded
+        plain = to[:1] == "+" and digits.isdecimal() and digits.isascii()
+        encoded = f"%2B{digits}" if plain else quote_plus(to)
+        first, second, third, rest = self.pieces
+        return f"{first}{encoded}{second}{key if self.called_back else ''}{third}{life_s}{rest}".encode()

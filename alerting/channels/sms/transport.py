@@ -57,7 +57,8 @@ class Transport:
     def begin(self, target: Target, body: bytes, done: Done) -> None:
         """Make one request and return at once; ``done`` is told its end, later, in this loop."""
         aimed, driver = self._aimed
-        if driver is None or aimed is not target or asyncio.get_running_loop() is not self._loop:
+        # A loop that still runs is the one that asks: one that had ended would have to be left behind.
+        if driver is None or aimed is not target or self._loop is None or not self._loop.is_running():
             driver = self._to(target)
         driver.start(target, body, done)
 

@@ -146,5 +146,5 @@ SELECT procrastinate_cancel_job_v1(job.id, false, true) FROM (
 -- name: end_stuck --
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name = 'alert'
-  AND pid <> pg_backend_pid() AND state = 'idle in transaction'
+  AND pid <> pg_backend_pid() AND state = 'idle in transaction' AND backend_xid IS NOT NULL
   AND state_change < clock_timestamp() - make_interval(secs => ?)
