@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 _PAUSE_S: Final = 0.2
 #: How often to look for what other hosts have opened.
 _POLL_S: Final = 0.5
-#: Seconds between looks for what has come to rest and is not sealed yet.
-_AFTERWARDS_S: Final = 3.0
 #: When events begin to be written: the first messages leave before that.
 _LOG_S: Final = 1.0
 #: How often what follows an alert is looked after: the record sealed, the feed written.

@@ -83,9 +83,8 @@ def read(path: Path) -> list[Note]:
     try:
         lines = [line for line in path.read_text("utf-8").split("\n") if line]
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(
-            Problem(where=str(path), what=f"cannot be read ({type(error).__name__})")
-        ) from error
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UsageProblem(Problem(where=str(path), what=f"cannot be read ({why})")) from error
     if not lines or len(lines) % (_LINES - 1):
         raise UsageProblem(_not_whole(path, len(lines)))
     return [

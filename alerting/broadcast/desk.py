@@ -118,7 +118,9 @@ class Desk:
         self._tell_breaker(outcome, mono)
         item.duplicate = isinstance(outcome, Rejected) and outcome.reason is Reason.DUPLICATE
         settled = retry.settle(item.row, outcome, life=life, policy=self._policy, now=now, rng=rng)
-        if isinstance(outcome, Rejected) and outcome.reason.scope is Scope.ADDRESS:
+        refused = isinstance(outcome, Rejected) and outcome.reason.scope is Scope.ADDRESS
+        if refused or (isinstance(outcome, Deferred) and settled.state is State.REJECTED):
+            # This channel does not reach the person, or was asked for the last time.
             self._hand_over(item)
         self._record(item, settled)
 

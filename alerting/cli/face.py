@@ -135,7 +135,7 @@ def take_token(path: Path) -> None:
     try:
         os.environ["ALERT_TOKEN"] = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        what = f"the token cannot be read ({type(error).__name__})"
+        what = f"the token cannot be read ({getattr(error, 'strerror', None) or 'it is no text'})"
         raise UsageProblem(Problem(where=str(path), what=what, fix="name the file that holds it")) from error
 
 

@@ -230,6 +230,17 @@ async def test_an_address_that_cannot_be_reached_is_reached_by_the_fallback_once
     assert play.counts("mail") == only("accepted", 3)
 
 
+async def test_whoever_was_tried_for_the_last_time_is_told_by_the_fallback(stage):
+    """A provider that is busy for ever is no trouble of the channel, and still the person must be told."""
+    sms = Scripted("sms", lambda e, n: Deferred(Reason.QUEUE_FULL), in_flight=5)
+    mail = Scripted("mail")
+    play = stage(sms, mail, rules=rules(policy=Policy(attempts=2)))
+    play.open(3, fallback="mail")
+    await play.play()
+    assert play.counts("sms") == only("rejected", 3)
+    assert play.counts("mail") == only("accepted", 3)
+
+
 async def test_lasting_trouble_hands_over_what_waits(stage):
     sms = Scripted("sms", lambda e, n: Deferred(Reason.UNCONNECTED), in_flight=5)
     mail = Scripted("mail")
