@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.cli import complete, history, reviews, screen, standing, undone
+from alerting.cli import complete, history, reviews, screen, standing, stories, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
 from alerting.cli.words import columns, plural
@@ -59,7 +59,7 @@ def status(
         emit("status", **told, **follow_ups(face.view, current.record.alert))
     else:
         screen.tell(standing.lines(current, blocks=screen.blocks()))
-        for line in incidents(face.view, current.record.alert.incident):
+        for line in stories.told(face.view, current.record.alert.incident):
             say(line)
         alert_id, ledger = current.record.alert.id, face.view.reader()
         for line in [*history.told(ledger, alert_id), *undone.told(ledger, alert_id)]:
@@ -88,31 +88,6 @@ def _people(face: Face, alert_id: str, text: str, *, unmask: bool, json: bool) -
     record = standing.read(face.view, alert_id).record
     assert ledger is not None
     people.people(face, ledger, record, text, unmask=unmask, json=json)
-
-
-def incidents(app: Any, only: str = "") -> list[str]:
-    """Return a line for each open incident: who owns it, what was promised, and what may follow."""
-    from zoneinfo import ZoneInfo
-
-    from alerting.cli.ready import recorded
-    from alerting.service.incident import open_stories
-
-    ledger = app.reader()
-    if ledger is None:
-        return []
-    zone, now = ZoneInfo(app.config.campus.time_zone), app.clock.now()
-    told = []
-    for story in open_stories(ledger):
-        if only in ("", story.id) and story.first.live:
-            due = story.due_at.astimezone(zone).strftime("%H:%M") if story.due_at else "no time"
-            word = "OVERDUE, promised by" if story.overdue(now) else "next message promised by"
-            place = story.known.get("place", "")
-            told.append(
-                f"incident {story.id}{f' at {place}' if place else ''} ({story.owner}): {word} {due}"
-                f" -> alert update|all-clear|correct|recall {story.id}"
-            )
-            told += recorded(app, story.id) if only else []
-    return told
 
 
 def _go_on(face: Face) -> None:
@@ -160,7 +135,7 @@ def _recent(face: Face, *, json: bool) -> None:
     rows += [_line(current, zone, replaced, alone) for current in reports]
     for line in columns(rows, right=(3, 4)):
         say(line)
-    for line in [*incidents(face.view), *reviews.told(face.view)]:
+    for line in [*stories.told(face.view), *reviews.told(face.view)]:
         say(line)
 
 

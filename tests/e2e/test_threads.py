@@ -64,6 +64,10 @@ def test_an_incident_is_one_thread_on_every_channel(campus):
         assert [header(mail, "in-reply-to") for mail in mails[1:]] == ids[:2]
         assert header(mails[2], "references").split() == ids[:2]
 
+    lines = campus("status", second, code=0).stdout.splitlines()
+    assert any(line.startswith(f"so far: #1 {first} ") and f"#3 {third} All clear" in line for line in lines)
+    assert any(line.startswith(f"incident {first} at Baker Hall: closed at ") for line in lines)
+
     cap = ET.fromstring(campus("cap", third, code=0).stdout)
     space = cap.tag.partition("}")[0] + "}"
     cited = [one.split(",")[1] for one in cap.findtext(f"{space}references").split()]

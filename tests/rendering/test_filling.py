@@ -13,6 +13,7 @@ from alerting.rendering.measure import sms, weighted
 from alerting.rendering.parse import parse
 from alerting.rendering.render import render
 from alerting.rendering.sanitise import refused
+from alerting.rendering.suggest import suggestion
 
 ALL_BLOCKS = """
 {% block sms %}{{ source }} {{ number }} {{ time }}: GAS at {{ place }}. LEAVE. {{ link }}{% endblock %}
@@ -189,6 +190,12 @@ def test_everything_missing_is_told_at_once_with_its_question(template, core):
 )
 def test_a_value_that_cannot_be_used_is_told_with_what_to_write(template, core, name, value, what):
     assert what in told(template(VARIABLES), {**GIVEN, name: value}, core)
+
+
+def test_choices_are_told_so_that_they_can_be_copied_whatever_letters_were_typed():
+    choices = ("STAY INSIDE, doors locked", "STAY AWAY from it")
+    assert suggestion("stay away", choices) == 'did you mean "STAY AWAY from it"?'
+    assert suggestion("", choices) == 'write one of: "STAY INSIDE, doors locked", "STAY AWAY from it"'
 
 
 @pytest.mark.parametrize(
