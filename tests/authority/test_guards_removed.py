@@ -122,6 +122,12 @@ REMOVED = {
         "if True else",
         f"{GATE}::test_a_notice_is_answered_by_whoever_is_on_the_roster_under_that_account_and_by_no_stranger",
     ),
+    "follow-ups are not held up": (
+        "authority/admission.py",
+        "return plan.subject.live and plan.subject.msg_type is MsgType.ALERT",
+        "return plan.subject.live",
+        f"{SECOND}::test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more",
+    ),
     "the kernel's word": (
         "engine/control.py",
         '{**request, "peer": peer}',

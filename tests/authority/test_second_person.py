@@ -325,7 +325,7 @@ def test_a_fourth_real_alert_within_ten_minutes_is_asked_about_once_more(room):
 def test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more(room, kind):
     for number in range(3):
         room.send("fire", place=f"Hall {number}")
-    order, plan = room.order("fire", place="Hall 0")
+    order, plan = room.order("fire", place="Hall 0", run_key="what is new")
     follow_up = replace(plan, subject=replace(plan.subject, msg_type=kind))
     assert room.give(replace(order, digest=follow_up.digest), follow_up).alert_id
     assert just_sent(room.ledger, room.clock.now()) == 3

@@ -150,6 +150,48 @@ def test_who_may_write_the_file_makes_the_first_token_and_a_viewer_makes_none(ca
     campus("operators", "token", "kim", code=Exit.NOT_ALLOWED)
 
 
+#: What a host is like whose directory of accounts does not answer, and whose network ends at itself.
+CUT_OFF = """
+import pwd, socket, sys
+
+def nobody(*_):
+    print("asked", file=open(ASKED, "a"))
+    raise KeyError("the directory does not answer")
+
+def nowhere(host, *rest, **more):
+    if host == "127.0.0.1":
+        return found(host, *rest, **more)
+    raise socket.gaierror(socket.EAI_AGAIN, "no name server")
+
+connect, found = socket.socket.connect, socket.getaddrinfo
+
+def local(self, address):
+    if self.family != socket.AF_UNIX and address[0] != "127.0.0.1":
+        raise OSError(101, "Network is unreachable")
+    return connect(self, address)
+
+pwd.getpwuid = pwd.getpwnam = nobody
+socket.getaddrinfo = nowhere
+socket.socket.connect = local
+"""
+
+
+def test_with_directory_and_network_down_the_hosts_own_people_still_send(campus):
+    cut = campus.home / "cut"
+    cut.mkdir()
+    (cut / "sitecustomize.py").write_text(CUT_OFF.replace("ASKED", repr(str(cut / "asked"))))
+    down = {"PYTHONPATH": os.pathsep.join([str(cut), os.environ.get("PYTHONPATH", "")])}
+    operators(campus, {"kim": {"roles": "sender", "os_user": ME}, "lee": {"roles": "sender"}})
+    campus.send("--channels", "sms-main", place="Hall 1", env=down, code=0)
+    campus.sender_gone()
+    campus.start("serve", env=down)
+    campus.awaited_sender()
+    campus.send("--channels", "sms-main", place="Hall 2", env=down, code=0)
+    assert [record.alert.author for record in campus.alerts()] == ["kim", "kim"]
+    assert campus.box.counts()["texts"] == 6
+    assert (cut / "asked").exists(), "nothing was cut off"
+
+
 def test_drills_by_hand_need_a_sender_too(campus):
     (campus.home / "drills.yaml").write_text(
         "version: 1\nallowed_audiences: [everyone]\ndrills:\n"
