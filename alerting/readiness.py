@@ -18,6 +18,7 @@ from alerting.model.audience import AddressKind
 from alerting.oncall.answer import Answer, Level, Look
 from alerting.probing import CALLBACKS, Known, Probed, keep, known
 from alerting.readiness_record import of_ledger
+from alerting.standby import ways_in
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -52,6 +53,7 @@ def assess(app: App, *, lint: Lint, synchronised: bool | None, ask: bool = False
     capabilities = capabilities_of(app)
     looks: list[tuple[str, Callable[[], Iterable[Look]]]] = [
         ("on call", lambda: _people(app, kept, capabilities, now, ask=ask)),
+        ("way in", lambda: ways_in(app, now)),
         ("channels", lambda: _channels(app, kept, now)),
         ("templates", lambda: _templates(app, kept, lint)),
         ("audience", lambda: _audience(app, kept, capabilities, now)),

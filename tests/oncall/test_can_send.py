@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from alerting.app import App
+from alerting.authority.tokens import Token, hash_of
 from alerting.channels.base import Check
 from alerting.clock import FrozenClock, micros
+from alerting.config.operators import keep_token
 from alerting.errors import Exit
 from alerting.ledger.rows import OccurrenceRow
 from alerting.ledger.sqlite import SqliteLedger
@@ -141,6 +143,39 @@ def test_somebody_on_duty_whom_no_working_channel_reaches_is_a_no(campus):
         "Kim Ito until Wed 19:00: no channel that works reaches them -> mend a channel, or add an address",
         "sms-main: balance: 0.00 USD -> top up the account",
     ]
+
+
+@pytest.mark.parametrize(
+    ("people", "level", "words"),
+    [
+        ("kim: {roles: sender, os_user: kito}", Level.YES, "can send from here: Kim Ito by account kito"),
+        ("kito: {name: Kim Ito, roles: sender, os_user: 1001}", Level.YES, "by account 1001"),
+        ("kim: {roles: sender}", Level.WARN, "nobody on duty could send from here: Kim Ito"),
+        ("kim: {roles: viewer, os_user: kito}", Level.WARN, "nobody on duty could send from here"),
+        ("lee: {roles: sender, os_user: lode}", Level.WARN, "nobody on duty could send from here"),
+    ],
+)
+def test_whether_somebody_on_duty_finds_a_way_in_is_told_and_keeps_nobody_else_from_sending(
+    campus, people, level, words
+):
+    assert campus.said("way in") == ""
+    (campus.home / "operators.yaml").write_text(
+        f"version: 1\npeople:\n  {people}\n  ann: {{roles: sender}}\n"
+    )
+    assert words in campus.said("way in", level)
+    assert campus.answer().ready
+
+
+def test_an_operators_file_with_a_mistake_is_a_no_because_nothing_is_sent_with_it(campus):
+    (campus.home / "operators.yaml").write_text("version: 1\npeople:\n  kim: {roles: sendr}\n")
+    assert any('"sendr" is not one of' in reason for reason in campus.no())
+
+
+def test_a_token_is_a_way_in_too(campus):
+    path = campus.home / "operators.yaml"
+    path.write_text("version: 1\npeople:\n  kim: {roles: sender}\n")
+    keep_token(path, Token(person="kim", hash=hash_of("alert_kim"), made="2026-09-02T16:00:00+00:00"))
+    assert campus.said("way in", Level.YES) == "can send from here: Kim Ito by token"
 
 
 def test_without_a_roster_it_is_a_warning(campus):
