@@ -184,6 +184,9 @@ class Ledger(LedgerReader, Protocol):
         """Write the deliveries a file lists, in batches, in its order; return how many were new.
 
         As ``add_batch`` for each run of so many of its rows.
+
+        Raises:
+            AudienceProblem: the file is gone.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -124,9 +124,14 @@ class Connection:
         return self._beside[name] == uri
 
     def _part(self) -> None:
-        """Let go of other files; inside of a transaction that cannot be done."""
-        while self._beside:
-            self.raw.execute(f"DETACH {self._beside.popitem()[0]}")
+        """Let go of other files; inside of a transaction that cannot be done.
+
+        What was committed stays so, whatever comes of this: a file that stays may be asked again.
+        """
+        for name in tuple(self._beside):
+            with suppress(sqlite3.Error):
+                self.raw.execute(f"DETACH {name}")
+                del self._beside[name]
 
     def many(self, name: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run a named statement once for each row and return how many rows it changed."""

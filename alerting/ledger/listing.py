@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import quote
 
+from alerting.errors import AudienceProblem, Problem
 from alerting.ledger.rows import NewDelivery, NewList
 
 #: How the file is called where it is beside the ledger.
@@ -19,7 +20,14 @@ BESIDE: Final = "list"
 
 
 def uri(rows: NewList) -> str:
-    """Return where the list is, as SQLite opens what nobody writes to any more: without locks."""
+    """Return where the list is, as SQLite opens what nobody writes to any more: without locks.
+
+    Raises:
+        AudienceProblem: it is not there any more.
+    """
+    if not rows.path.exists():
+        what = "the list changed while it was being read; nothing was sent"
+        raise AudienceProblem(Problem(where=rows.path.name, what=what, fix="repeat the command"))
     return f"file:{quote(str(rows.path.absolute()))}?mode=ro&immutable=1"
 
 

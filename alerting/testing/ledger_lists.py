@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.errors import UnknownAlert
+from alerting.errors import AudienceProblem, UnknownAlert
 from alerting.ledger.base import Ledger
 from alerting.ledger.rows import Batch, NewList
 from alerting.model.delivery import State
@@ -78,6 +78,14 @@ class LedgerLists:
             assert ledger.add_list(ID, SMS, listed(tmp_path, 7, name="third"), priority=50) == 1
         assert len({row.id for row in ledger.deliveries(ID)}) == 7
         assert [len(batch.rows) for batch in leased(ledger)] == [3, 2, 1, 1]
+
+    def test_a_list_that_is_gone_is_told_in_a_sentence(self, ledger: Ledger, tmp_path: Path) -> None:
+        """Whoever changed it meanwhile: nothing of it was planned."""
+        rows = listed(tmp_path, 3)
+        rows.path.unlink()
+        with pytest.raises(AudienceProblem, match="the list changed while it was being read"):
+            _two(ledger, rows, ID, MAIL)
+        assert list(ledger.deliveries(ID)) == []
 
     def test_a_list_of_a_cancelled_alert_is_cancelled(self, ledger: Ledger, tmp_path: Path) -> None:
         """It may have been cancelled while it was read; then nothing of it leaves."""
