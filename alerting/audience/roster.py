@@ -112,12 +112,11 @@ class Roster:
                 (json.dumps(list(addresses)),),
             ).fetchall()
 
-    def entries(self, kind: AddressKind) -> Iterator[Entry]:
-        """Stream every distinct address of a kind, in the order of the list."""
+    def entries(self, kind: AddressKind, *, among: Collection[str]) -> Iterator[Entry]:
+        """Yield those of some addresses (``kind:value``) that are on the list, in its order."""
         other = AddressKind.EMAIL if kind is AddressKind.PHONE else AddressKind.PHONE
-        with _reading(self.path) as db:
-            for _, address, recipient, mate in db.execute(self.listed(kind, fallback=other)):
-                yield Entry(address=address, recipient=recipient, other=mate)
+        for address, recipient, mate in self.among(self.listed(kind, fallback=other), among):
+            yield Entry(address=address, recipient=recipient, other=mate)
 
 
 def roster_of(source: AudienceSource, *, name: str, list_path: Path, salt: str, directory: Path) -> Roster:

@@ -174,7 +174,7 @@ def _missing_canaries(house: House, drill: Drill, plan: Plan) -> list[str]:
     roster = house.roster(plan.crowd.audience)
     wanted = {str(canary): canary for canary in drill.canaries}
     for kind in {canary.kind for canary in drill.canaries}:
-        for entry in roster.entries(kind):
+        for entry in roster.entries(kind, among=wanted):
             wanted.pop(entry.address, None)
     return [
         f"the canary {a.masked} is not in {plan.crowd.audience}: it will count as not reached"

@@ -77,7 +77,7 @@ def _missed(
     if plan.supersedes:
         rows = ledger.recipients(plan.supersedes[0], lane.channel, reached_only=plan.reached_only)
         return _Missed(sum(row.address in stopped for row in rows), 0)
-    entries = [entry for entry in house.roster(plan.crowd.audience).entries(kind) if entry.address in stopped]
+    entries = list(house.roster(plan.crowd.audience).entries(kind, among=stopped))
     return _Missed(len(entries), sum(not _reached_otherwise(entry, plan, lane) for entry in entries))
 
 
