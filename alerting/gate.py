@@ -109,6 +109,8 @@ def _needs(told: Mapping[str, Any]) -> Sequence[str]:
     verb = str(told.get("verb", ""))
     if verb == "acts":
         return [str(action) for action, *_ in told["acts"]]
+    if verb in ("send.shown", "confirmed"):
+        return ["open"]
     approving = verb in ("open", "drill.start") and told.get("approval")
     return ["approved" if approving else verb]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     from alerting.ledger.base import Ledger
     from alerting.ledger.writer import GroupWriter
 
+#: Given a request as the gate let it through, and what opens an order, with its plan where that is known.
+Desk = Callable[
+    [Mapping[str, Any], Callable[["Order", "Plan | None"], Awaitable["Opened"]]],
+    Awaitable[Mapping[str, Any] | None],
+]
+
 _PAUSE_S: Final = 0.2
 #: How often to look for what other hosts have opened.
 _POLL_S: Final = 0.5
@@ -71,6 +77,7 @@ class Runner:
     clock: Clock
     sleep: Callable[[float], None] = time.sleep
     beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None
+    desk: Desk | None = None  #: answers what only a face knows; None to what it does not know either
     one_of_many: bool = False  #: a worker: it takes no lock of this host, and listens to nobody
     mine: Callable[[str], bool] = lambda _: True  #: which channels this process sends on
     _engine: EmbeddedEngine = field(init=False)
@@ -268,21 +275,23 @@ class Runner:
             case "acts" | "receipts" as verb:
                 at, keep = micros(self.clock.now()), acts.answer if verb == "acts" else receipts.answer
                 return await self._writer.do(lambda ledger: keep(ledger, told, at=at))
-            case "drill.start" | "drill.due" | "drill.note":
-                from alerting.starting import answer  # only whoever runs drills pays for it
-
-                done = await answer(self.app, told, writer=self._writer)
+            case "resume" | "drill.start" | "drill.due" | "drill.note" as verb:
+                done = {"ok": True} if verb == "resume" else await self._practise(told)
                 self._engine.look()
                 return done
             case "retain":
                 from alerting.retaining import answer as forgotten
 
                 return await forgotten(self.app, told, writer=self._writer)
-            case "resume":
-                self._engine.look()
-                return {"ok": True}
             case other:
+                if self.desk and (served := await self.desk(told, self._open)) is not None:
+                    return served
                 raise PlanRefused(f"the process that owns the ledger does not know {other!r}")
+
+    async def _practise(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        from alerting.starting import answer  # only whoever runs drills pays for it
+
+        return await answer(self.app, told, writer=self._writer)
 
     async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
         at = self.clock.now()

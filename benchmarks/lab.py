@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +117,14 @@ class Lab:
             process.terminate()
             process.wait()
 
-    def cost(self, *words: str, codes: Sequence[int] = (0,)) -> Cost:
-        """Run ``python WORDS`` to its end, pinned, and return what it took."""
+    def cost(
+        self, *words: str, codes: Sequence[int] = (0,), environ: Mapping[str, str] | None = None
+    ) -> Cost:
+        """Run ``python WORDS`` to its end, pinned, and return what it took; ``environ`` adds variables."""
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *words],
-            env=self._environ,
+            env={**self._environ, **(environ or {})},
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -69,14 +69,13 @@ def serving(lab: Lab, config: Path, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def handed_over(lab: Lab, words: Words, folder: Path, heard: Callable[[], float]) -> float:
+def handed_over(lab: Lab, words: Words, config: Path, heard: Callable[[], float]) -> float:
     """Send through ``alert serve``; return CPU of the command, and of the owner until the provider heard.
 
-    ``folder`` marks the owner and must not be among the words. What the command forks to speak for it, a
-    few milliseconds, is not counted.
+    The folder of ``config`` marks the owner, so the command is told the file by a variable instead.
     """
-    before = cpu_of(str(folder))
-    cost = lab.cost(*words, codes=(8,)).cpu_s
+    before = cpu_of(str(config.parent))
+    cost = lab.cost(*words, codes=(8,), environ={"ALERT_CONFIG": str(config)}).cpu_s
     return heard() - before + cost
 
 

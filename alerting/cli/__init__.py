@@ -5,7 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Any, Final
+
+# See keyboard.py.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Options that mean the same anywhere on the line, and whether they take a word.
 _ANYWHERE: Final = {
@@ -45,6 +49,12 @@ def _leave_lightly() -> None:
 
 
 def _run(argv: list[str]) -> Any:
+    if "_ALERT_COMPLETE" not in os.environ:
+        from alerting.cli.front import through_owner
+
+        code = through_owner(argv)
+        if code is not None:
+            return code
     from alerting.cli.group import build
 
     if os.environ.get("_ALERT_COMPLETE") == "complete_bash":

@@ -6,20 +6,18 @@ Practice has another look and another word, so that no hand learns one for the o
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alerting.cli.face import Face, interactive
+from alerting.cli.keyboard import same, typed
 from alerting.cli.words import clean, plural
 from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
 
-#: How much of a word must be there for a slip: two of "Baker Hall"'s ten letters may be wrong.
-_ALMOST: Final = 0.8
 #: What every sending command understands.
 BreakGlass = Annotated[
     str,
@@ -48,11 +46,21 @@ def confirm(plan: Plan, given: str, *, alone: bool) -> None:
     if not interactive():
         what = "nobody is at the terminal to confirm; nothing was sent"
         raise NotConfirmed(Problem(where="", what=what, fix=f'--confirm "{word}"'))
-    _typed(_live(plan, word) if plan.subject.live else _practice(plan, word), word)
+    for question, expected in questions(plan, alone=alone):
+        typed(question, expected)
+
+
+def questions(plan: Plan, *, alone: bool) -> list[tuple[str, str]]:
+    """Return what a person is asked, in turn, each with the word that has to be typed."""
+    word = plan.subject.confirm_word
+    asked = [
+        (_live(plan), word) if plan.subject.live else (_practice(plan, f"DRILL {word}"), f"DRILL {word}")
+    ]
     if alone and plan.second:
         name = plan.subject.template
         why = clean("; ".join(plan.second))
-        _typed(f"Nobody can approve this here, and {why}.\nType {name} too, to send it alone: ", name)
+        asked.append((f"Nobody can approve this here, and {why}.\nType {name} too, to send it alone: ", name))
+    return asked
 
 
 def _script(given: str, word: str) -> None:
@@ -61,8 +69,8 @@ def _script(given: str, word: str) -> None:
         raise NotConfirmed(Problem(where="--confirm", what=what, fix=f'--confirm "{word}"'))
 
 
-def _live(plan: Plan, word: str) -> str:
-    subject = plan.subject
+def _live(plan: Plan) -> str:
+    subject, word = plan.subject, plan.subject.confirm_word
     what = f"{subject.title}, {word}" if word != subject.template else subject.title
     people = f"to {plural(plan.crowd.recipients, 'person', 'people')}, " if plan.crowd.recipients else ""
     return clean(
@@ -83,21 +91,6 @@ def _channels(plan: Plan) -> str:
     return ", ".join(lane.channel for lane in plan.lanes if not lane.fallback_only)
 
 
-def _typed(question: str, word: str) -> None:
-    answer = _asked(question)
-    if not same(answer, word) and near(answer, word):
-        # A slip costs one line, not the whole command again. Enter, "y" and another place are no slips.
-        answer = _asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
-    if not same(answer, word):
-        raise NotConfirmed("that was not the word; nothing was sent")
-
-
-def _asked(question: str) -> str:
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline()
-
-
 def again(face: Face, plan: Plan) -> bool:
     """Ask once more where many real alerts went out just now; say whether one more is meant.
 
@@ -114,18 +107,5 @@ def again(face: Face, plan: Plan) -> bool:
     count = just_sent(face.app.reader(), face.app.clock.now())
     if count < rules_of(face.app.config).broadcasts:
         return False
-    _typed(f"{count} real alerts went out within 10 minutes. Type AGAIN to send one more: ", "AGAIN")
+    typed(f"{count} real alerts went out within 10 minutes. Type AGAIN to send one more: ", "AGAIN")
     return True
-
-
-def near(given: str, word: str) -> bool:
-    """Whether somebody meant to type the word: all but a slip of it is there."""
-    from difflib import SequenceMatcher
-
-    typed, wanted = (" ".join(text.split()).casefold() for text in (given, word))
-    return SequenceMatcher(None, typed, wanted).ratio() >= _ALMOST
-
-
-def same(given: str, word: str) -> bool:
-    """Whether somebody typed the word; case and blanks are not what matters."""
-    return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from alerting.cli.face import Face, deafen, emit, heard_or_not, interactive, note, say
+from alerting.cli.face import Face, as_json, deafen, emit, heard_or_not, interactive, note, say
+from alerting.cli.words import clean
 from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from alerting.service.order import Order
     from alerting.service.planning import Request
 
+#: Where a line goes, out or err, and the line.
+Said = tuple[str, str]
+
 #: A preview older than this is shown again before it is sent: its time would be wrong.
-_STALE_S: Final = 120
+STALE_S: Final = 120
 
 
 def dispatch(
@@ -95,16 +100,16 @@ def carry_out(
     opened: Opened | None = None
     try:
         opened = launch(face.app, order, plan)
-        _accepted(opened, plan, run_key=run_key, json=json)
+        utter(accepted(opened, plan, run_key=run_key, json=json))
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
             return follow(face.app, opened.alert_id, json=json, title=title, more=more)
-        _left(opened, json=json, more=more)
+        utter(parting(opened, json=json, more=more))
     except LeftEarly as early:
-        _left(early.opened, json=json, more=more)
+        utter(parting(early.opened, json=json, more=more))
     except KeyboardInterrupt:
-        _left(opened, json=json, more=more)
+        utter(parting(opened, json=json, more=more))
     except BrokenPipeError:
         deafen()
     return Exit.RUNNING
@@ -123,7 +128,7 @@ def _confirmed(face: Face, request: Request, confirm: str, *, json: bool) -> Pla
     if not json:
         show(plan, json=False)
     plan = _decided(face, plan, confirm)
-    if (face.app.clock.now() - plan.as_of).total_seconds() <= _STALE_S:
+    if (face.app.clock.now() - plan.as_of).total_seconds() <= STALE_S:
         return plan
     plan = plan_of(face, request)
     show(plan, json=False)
@@ -157,21 +162,31 @@ def _practice(plan: Plan) -> Problem:
     )
 
 
-def _accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> None:
+def utter(said: Iterable[Said]) -> None:
+    """Print lines, each where it belongs."""
+    for stream, text in said:
+        if stream == "err":
+            note(text)
+        else:
+            print(text, flush=True)  # noqa: T201
+
+
+def accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> list[Said]:
+    """Return what to know of an alert that was opened."""
+    said: list[Said] = []
     if opened.joined:
-        note(
-            f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
-            " Nobody is told twice."
-        )
+        already = f"{opened.joined} sent the same alert moments ago: you joined {opened.alert_id}."
+        said.append(("err", f"{already} Nobody is told twice."))
     elif opened.again and run_key:
-        note(f"This run key has sent {opened.alert_id} before; nothing is sent twice.")
+        said.append(("err", f"This run key has sent {opened.alert_id} before; nothing is sent twice."))
     elif not opened.again and opened.recipients != plan.crowd.recipients:
-        note(
-            f"The list of {plan.crowd.audience} changed after the preview:"
-            f" {plan.crowd.recipients:,} people were shown, {opened.recipients:,} are told."
-        )
+        shown, told = plan.crowd.recipients, opened.recipients
+        changed = f"The list of {plan.crowd.audience} changed after the preview:"
+        said.append(("err", f"{changed} {shown:,} people were shown, {told:,} are told."))
     if not json:
-        say(f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching.")
+        safe = f"Accepted {opened.alert_id}: safe on disk, leaving now. Ctrl-C only stops watching."
+        said.append(("out", safe))
+    return [(stream, clean(text)) for stream, text in said]
 
 
 def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
@@ -182,14 +197,15 @@ def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
         say(line)
 
 
-def _left(opened: Opened | None, *, json: bool, more: More | None) -> None:
-    """Say what an alert is called that is left alone now; or that nobody knows whether there is one."""
+def parting(opened: Opened | None, *, json: bool, more: More | None = None) -> list[Said]:
+    """Return what an alert is called that is left alone now; or that nobody knows whether there is one."""
     if opened is None:
-        note("Left before it was known whether the alert was accepted: `alert status` tells.")
-    elif json:
-        emit("accepted", alert=opened.alert_id, again=opened.again, **(more(None) if more else {}))
-    else:
-        say(f"{opened.alert_id} is being sent. Follow it with: alert status {opened.alert_id} --follow")
+        return [("err", "Left before it was known whether the alert was accepted: `alert status` tells.")]
+    if json:
+        fields = more(None) if more else {}
+        return [("out", as_json("accepted", alert=opened.alert_id, again=opened.again, **fields))]
+    follow = f"Follow it with: alert status {opened.alert_id} --follow"
+    return [("out", f"{opened.alert_id} is being sent. {follow}")]
 
 
 def show(plan: Plan, *, json: bool, **more: Any) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.cli import keyboard
 from alerting.cli.words import clean
 
 if TYPE_CHECKING:
@@ -111,17 +112,10 @@ class Face:
     @property
     def actor(self) -> Actor:
         """Who is at the keyboard, and where, as the audit records it."""
-        import getpass
-        import socket
-
         from alerting.ledger.rows import Actor
 
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):
-            name = f"uid {os.getuid()}"
-        terminal = os.ttyname(sys.stdin.fileno()) if _tty(sys.stdin) else "no terminal"
-        return Actor(name=name, origin=f"{socket.gethostname()} {terminal}")
+        name, origin = keyboard.who()
+        return Actor(name=name, origin=origin)
 
 
 def take_token(path: Path) -> None:
@@ -152,13 +146,17 @@ def note(text: str) -> None:
 
 def emit(kind: str, **fields: Any) -> None:
     """Print one JSON object for scripts: ``{"v": 1, "kind": …}``."""
-    told = {"v": JSON_VERSION, "kind": kind, **fields}
-    print(json.dumps(told, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+    print(as_json(kind, **fields), flush=True)  # noqa: T201
+
+
+def as_json(kind: str, **fields: Any) -> str:
+    """Return what ``emit`` prints."""
+    return json.dumps({"v": JSON_VERSION, "kind": kind, **fields}, ensure_ascii=False, default=str)
 
 
 def deafen() -> None:
     """Let stdout lead nowhere: whoever read it has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    keyboard.deafen()
 
 
 @contextmanager
@@ -172,16 +170,9 @@ def heard_or_not() -> Iterator[None]:
 
 def colourful() -> bool:
     """Whether stdout is a terminal that wants colour (NO_COLOR, TERM=dumb say no)."""
-    return _tty(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return keyboard.colourful()
 
 
 def interactive() -> bool:
     """Whether somebody can be asked."""
-    return _tty(sys.stdin) and _tty(sys.stderr)
-
-
-def _tty(stream: Any) -> bool:
-    try:
-        return bool(stream.isatty())
-    except (AttributeError, ValueError):
-        return False
+    return keyboard.interactive()

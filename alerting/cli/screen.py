@@ -19,8 +19,27 @@ class Line(NamedTuple):
 
 def heading(text: str, *, live: bool) -> None:
     """Print a banner: white on red when it is real, black on blue when it is practice."""
-    style = "bold white on red" if live else "bold black on bright_blue"
-    tell([Line(f" {text} ", style)] if colourful() else [Line(text)])
+    tell([_banner(text, live=live)] if colourful() else [Line(text)])
+
+
+def painted_heading(text: str, *, live: bool) -> str:
+    """Return what ``heading`` prints to a terminal that wants colour."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    line, paper = _banner(text, live=live), StringIO()
+    # These styles are of the sixteen colours every terminal has, and told alike to all of them.
+    console = Console(
+        file=paper, force_terminal=True, color_system="standard", highlight=False, soft_wrap=True
+    )
+    console.print(Text(clean(line.text), style=line.style), end="")
+    return paper.getvalue()
+
+
+def _banner(text: str, *, live: bool) -> Line:
+    return Line(f" {text} ", "bold white on red" if live else "bold black on bright_blue")
 
 
 def tell(lines: Iterable[Line]) -> None:

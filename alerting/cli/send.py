@@ -13,9 +13,6 @@ from alerting.cli.face import Face, note, say
 from alerting.cli.group import single
 from alerting.errors import LedgerLost, Problem, UsageProblem
 
-#: A preview older than this is shown again before it is sent: its time would be wrong.
-_STALE_S: Final = 120
-
 #: What a person must know before an alert leaves beside the shared ledger.
 _LOCAL: Final = (
     "LOCAL: this alert is kept on this host alone, in {where}. No other host knows of it: if one of them"
@@ -65,7 +62,9 @@ def preview(
     from alerting.cli import ready
     from alerting.cli.dispatch import plan_of, show
 
-    request = _request(template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes)
+    request = request_of(
+        template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes
+    )
     plan = plan_of(face, request)
     waiting = ready.before(face.app, plan, face.actor)
     show(plan, json=json, follow_ups=ready.as_json(waiting))
@@ -103,7 +102,7 @@ def send(
 
     face: Face = ctx.obj
     clock = clock_of(face, reported=reported, confirmed=confirmed)
-    request = _request(
+    request = request_of(
         template, value, to, channels, incident, evidence=evidence, next_minutes=next_minutes, clock=clock
     )
     if face.local:
@@ -125,9 +124,14 @@ def send(
     raise typer.Exit(code)
 
 
-def _request(
+def request_of(
     template: str, value: list[str] | None, to: str, channels: str, incident: str, **wanted: Any
 ) -> Any:
+    """Return what was asked for, of the words of a command line.
+
+    Raises:
+        UsageProblem: values that are none; all at once.
+    """
     from alerting.keys import normal_id
     from alerting.service.planning import Request
 

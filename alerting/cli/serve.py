@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,6 +17,7 @@ from alerting.errors import LedgerBusy
 
 if TYPE_CHECKING:
     from alerting.app import App
+    from alerting.cli.desk import Desk
     from alerting.ledger.writer import GroupWriter
     from alerting.oncall.signals import Signals
     from alerting.runner import Runner
@@ -32,6 +33,8 @@ def serve(
     ] = False,
 ) -> None:
     """Run the schedule, take in receipts and replies, and send. Other commands hand over to it."""
+    from alerting.cli.desk import Desk
+
     face: Face = ctx.obj
     app = face.everything
     signals = _listening(app)
@@ -49,7 +52,8 @@ def serve(
     if app.config.monitor and not json:
         host, port = app.config.monitor
         say(f"Monitors look at http://{host}:{port}/metrics, /livez and /readyz")
-    _until_stopped(app, signals, (reach.host, reach.port) if reach else None)
+    desk = Desk(face, app)
+    _until_stopped(app, desk, signals, (reach.host, reach.port) if reach else None)
     if not json:
         say("Stopped. Nothing that was acknowledged is lost.")
 
@@ -73,7 +77,7 @@ def _listening(app: App) -> Signals:
     return signals
 
 
-def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -> None:
+def _until_stopped(app: App, desk: Desk, signals: Signals, listen: tuple[str, int] | None) -> None:
     """Run; while a command is still sending by itself, wait for it to end and then take over."""
     from alerting.runner import Runner
 
@@ -87,6 +91,7 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
             await stack.enter_async_context(retaining(app, writer))
             if app.config.on_call:
                 await _on_watch(app, writer, signals, stack)
+            await stack.enter_async_context(_warming(desk))
             served = _served(app, writer)
             if app.config.monitor:
                 await stack.enter_async_context(_monitored(app, writer, runner, served))
@@ -98,7 +103,7 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
                 notify("READY=1")
             yield
 
-    runner = Runner(app=app, state=app.state, clock=app.clock, beside=beside)
+    runner = Runner(app=app, state=app.state, clock=app.clock, beside=beside, desk=desk.answer)
     told = False
     while True:
         try:
@@ -110,6 +115,19 @@ def _until_stopped(app: App, signals: Signals, listen: tuple[str, int] | None) -
             time.sleep(_LOOK_S)
         else:
             return
+
+
+@asynccontextmanager
+async def _warming(desk: Desk) -> AsyncIterator[None]:
+    """Read beside everything else what a first alert would have to read."""
+    import asyncio
+
+    warming = asyncio.create_task(asyncio.to_thread(desk.warm))
+    try:
+        yield
+    finally:
+        with suppress(Exception):
+            await warming
 
 
 async def _on_watch(app: App, writer: GroupWriter, signals: Signals, stack: AsyncExitStack) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from alerting.authority.identity import Peer, accounts_of, this_process
 from alerting.authority.tokens import Token, hash_of
-from alerting.cli.confirm import near, same
+from alerting.cli.keyboard import near, same
 from alerting.config import load
 from alerting.config.operators import keep_token
 from alerting.errors import NotAllowed

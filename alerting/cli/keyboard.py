@@ -1,0 +1,85 @@
+"""Who is at the keyboard, and what they look at. For those too who have no time to import more than this."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Importing ``typing`` would take a fifth of what a command takes that is served by the owner of the record.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+#: How much of a word must be there for a slip: two of "Baker Hall"'s ten letters may be wrong.
+_ALMOST: Final = 0.8
+
+
+def who() -> tuple[str, str]:
+    """Return who is at the keyboard, and where, as the audit records it."""
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    terminal = os.ttyname(sys.stdin.fileno()) if _tty(sys.stdin) else "no terminal"
+    return name, f"{os.uname().nodename} {terminal}"
+
+
+def interactive() -> bool:
+    """Whether somebody can be asked."""
+    return _tty(sys.stdin) and _tty(sys.stderr)
+
+
+def colourful() -> bool:
+    """Whether stdout is a terminal that wants colour (NO_COLOR, TERM=dumb say no)."""
+    return _tty(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def typed(question: str, word: str) -> None:
+    """Have a word typed.
+
+    Raises:
+        NotConfirmed: another one was, or none.
+    """
+    answer = _asked(question)
+    if not same(answer, word) and near(answer, word):
+        from alerting.cli.words import clean
+
+        # A slip costs one line, not the whole command again. Enter, "y" and another place are no slips.
+        answer = _asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
+    if not same(answer, word):
+        from alerting.errors import NotConfirmed
+
+        raise NotConfirmed("that was not the word; nothing was sent")
+
+
+def near(given: str, word: str) -> bool:
+    """Whether somebody meant to type the word: all but a slip of it is there."""
+    from difflib import SequenceMatcher
+
+    answer, wanted = (" ".join(text.split()).casefold() for text in (given, word))
+    return SequenceMatcher(None, answer, wanted).ratio() >= _ALMOST
+
+
+def same(given: str, word: str) -> bool:
+    """Whether somebody typed the word; case and blanks are not what matters."""
+    return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()
+
+
+def deafen() -> None:
+    """Let stdout lead nowhere: whoever read it has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _asked(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+def _tty(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False

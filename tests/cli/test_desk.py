@@ -1,0 +1,176 @@
+"""What the owner keeps of a preview: the plan as it was shown, for as long as it is true."""
+
+import asyncio
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from alerting.app import App
+from alerting.cli import front
+from alerting.cli.desk import Desk
+from alerting.cli.face import Face
+from alerting.clock import FrozenClock
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Program:
+    """An owner's desk over a campus in a folder, and what it was given to open."""
+
+    def __init__(self, home):
+        self.home, self.opened = home, []
+        (home / "channels.yaml").write_text(
+            "version: 1\n"
+            "campus: {name: A, source: A ALERT, time_zone: America/New_York, region: US}\n"
+            "state: state\n"
+            "templates: templates\n"
+            "audiences: {everyone: {csv: people.csv}}\n"
+            "defaults: {channels: [mail], audience: everyone}\n"
+            "channels:\n"
+            "  - {name: mail, kind: email.smtp, host: smtp.example.edu, from: a@example.edu, tls: none}\n"
+        )
+        (home / "people.csv").write_text("email\nann@example.edu\n")
+        (home / "state").mkdir(mode=0o700)
+        (home / "templates").mkdir()
+        shutil.copy(ROOT / "templates" / "gas-leak.md", home / "templates")
+        face = Face(config=home / "channels.yaml", state=None, sandbox=False)
+        self.clock = FrozenClock(NOW)
+        app = App(face.config, clock=self.clock, environ=os.environ, live=None)
+        self.desk = Desk(face, app)
+
+    def ask(self, verb, **told):
+        async def open_(order, plan):
+            self.opened.append((order, plan))
+            raise LookupError("opened")
+
+        return asyncio.run(self.desk.answer({"verb": verb, "actor": "ann", "origin": "pts", **told}, open_))
+
+    def shown(self, *more, before="", **told):
+        config = self.home / "channels.yaml"
+        seen = config.stat()
+        words = ["send", "gas-leak", "-v", "place=Baker Hall", "--confirm", "baker hall", "--json", *more]
+        request = {
+            "program": front.program(),
+            "config": str(config),
+            "file": [seen.st_dev, seen.st_ino],
+            "state": "",
+            "words": words,
+            "set": [],
+            "interactive": False,
+            "colour": False,
+            "before": before,
+        }
+        return self.ask("send.shown", **{**request, **told})
+
+    def confirm(self, plan):
+        with pytest.raises(LookupError, match="opened"):
+            self.ask("confirmed", plan=plan)
+        return self.opened[-1]
+
+
+@pytest.fixture
+def program(tmp_path):
+    return Program(tmp_path)
+
+
+def test_what_was_shown_is_opened_without_being_planned_again(program):
+    told = program.shown("--run-key", "k1")
+    program.clock.advance(timedelta(seconds=9))
+
+    order, plan = program.confirm(told["plan"])
+
+    assert plan.digest == order.digest == told["digest"]
+    assert (order.run_key, order.actor.name) == ("k1", "ann")
+    assert order.request.clock == plan.clock
+    assert plan.clock["started"] < plan.clock["decided"] == (NOW + timedelta(seconds=9)).isoformat()
+
+
+@pytest.mark.parametrize(
+    "name", ["channels.yaml", "people.csv", "templates/gas-leak.md", "operators.tokens", "state/ledger.db"]
+)
+def test_when_anything_it_was_made_of_has_changed_it_is_planned_again_and_compared(program, name):
+    told = program.shown()
+    path = program.home / name
+    path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
+
+    order, plan = program.confirm(told["plan"])
+
+    assert plan is None
+    assert order.digest == told["digest"]
+
+
+def test_a_preview_older_than_two_minutes_is_shown_again_and_keeps_when_it_all_began(program):
+    told = program.shown()
+    program.clock.advance(timedelta(seconds=121))
+
+    assert program.ask("confirmed", plan=told["plan"]) == {"ok": False, "old": True}
+    again = program.shown(before=told["plan"])
+    _, plan = program.confirm(again["plan"])
+
+    assert told["out"] == ""
+    assert "Baker Hall" in again["out"]
+    assert plan.clock["started"] == NOW.isoformat()
+    assert plan.clock["previewed"] == (NOW + timedelta(seconds=121)).isoformat()
+
+
+def test_a_plan_that_is_not_known_is_left_to_the_command(program):
+    assert program.ask("confirmed", plan="of another owner") == {"ok": False, "gone": True}
+    assert program.opened == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"program": "another version"},
+        {"file": [0, 0]},
+        {"config": "/etc/channels.yaml"},
+        {"state": "/tmp"},
+        {"words": ["send", "gas-leak"]},
+        {
+            "words": [
+                "send",
+                "gas-leak",
+                "-v",
+                "place=Baker Hall",
+                "--confirm",
+                "baker hall",
+                "--incident",
+                "L-7K2QXD",
+            ]
+        },
+        {
+            "words": [
+                "send",
+                "gas-leak",
+                "-v",
+                "place=Baker Hall",
+                "--confirm",
+                "baker hall",
+                "--break-glass",
+                "x" * 30,
+            ]
+        },
+        {
+            "words": [
+                "send",
+                "gas-leak",
+                "-v",
+                "place=Baker Hall",
+                "--confirm",
+                "baker hall",
+                "--reported",
+                "02:03",
+            ]
+        },
+        {"words": ["send", "gas-leak", "-v", "place=Baker Hall"]},
+        {"words": ["send", "gas-leak", "-v", "place=Baker Hall", "--confirm", "mary hall"]},
+    ],
+    ids=str,
+)
+def test_whatever_is_not_the_plain_way_is_left_to_the_command(program, other):
+    assert program.shown()["ok"]
+    assert program.shown(**other) == {"ok": False}
