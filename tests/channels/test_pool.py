@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 import struct
@@ -305,3 +306,45 @@ async def test_what_a_request_says_is_what_the_sdk_asked_for(transport):
         f"DELETE /a {lines}\r\n",
         f"POST / {lines}Content-Length: 0\r\n\r\n",
     ]
+
+
+async def test_what_comes_while_answers_are_taken_needs_no_turn_of_the_loop(transport, monkeypatch):
+    """An epoll that tells one event at a time stands for answers that come one by one, while others are taken."""
+
+    make = select.epoll
+
+    class OneByOne:
+        def __init__(self):
+            self._all = make()
+
+        def __getattr__(self, name):
+            return getattr(self._all, name)
+
+        def poll(self, timeout):
+            return self._all.poll(timeout, 1)
+
+    monkeypatch.setattr(pool.select, "epoll", OneByOne)
+    loop, order, ended = asyncio.get_running_loop(), [], asyncio.Event()
+
+    def done(_reply):
+        order.append("answer")
+        loop.call_soon(order.append, "turn")
+        if order.count("answer") == 4:
+            ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        target = Target("POST", f"http://127.0.0.1:{door.getsockname()[1]}/", ())
+        for _ in range(4):
+            transport.begin(target, b"x", done)
+        callers = [(await asyncio.to_thread(door.accept))[0] for _ in range(4)]
+        for caller in callers:
+            assert await asyncio.to_thread(caller.recv, 1000)
+        for caller in callers:
+            caller.sendall(OK)
+        time.sleep(0.05)  # noqa: ASYNC251 - the loop stands still until all have come
+        async with asyncio.timeout(2):
+            await ended.wait()
+        for caller in callers:
+            caller.close()
+
+    assert order[:4] == ["answer"] * 4

@@ -10,6 +10,7 @@ import asyncio
 import select
 import socket
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alerting.channels.sms.link import Link, Place, TlsLink
@@ -30,6 +31,8 @@ _NAMES_S: Final = 60.0
 #: leaves that would have no time for an answer.
 _GRAIN_S: Final = 0.02
 _LATE: Final = "the deadline has passed"
+#: Events taken in one turn of the loop, until others have theirs: some milliseconds' work.
+_A_TURN: Final = 64
 
 
 class Waiting(NamedTuple):
@@ -132,8 +135,15 @@ class Pool:
     # -- what comes -------------------------------------------------------------------------------
 
     def _ready(self) -> None:
+        """Take what has come, and what comes meanwhile: a turn of the loop costs more than an answer."""
+        handled = 0
+        while handled < _A_TURN and not self._closed and (events := self._epoll.poll(0)):
+            handled += len(events)
+            self._take(events)
+
+    def _take(self, events: Sequence[tuple[int, int]]) -> None:
         links = self._links
-        for fd, event in self._epoll.poll(0):
+        for fd, event in events:
             link = links.get(fd)
             if link is None:
                 continue
