@@ -1,3 +1,4 @@
+import json
 import os
 import sqlite3
 import subprocess
@@ -6,10 +7,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerting.clock import FrozenClock
 from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable
 from alerting.ledger import migrate, sqlite
+from alerting.ledger.connection import Connection
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
 from alerting.testing.builders import A_MOMENT_US, an_opening, some_deliveries
@@ -323,3 +327,21 @@ def test_after_a_disk_error_nothing_more_is_promised_and_what_was_stands(open_le
     assert "the disk reported an error" in done.stdout
     ledger = open_ledger()
     assert (ledger.alert(ALERT) is not None, list(ledger.deliveries(ALERT))) == (True, [])
+
+
+@given(
+    rows=st.dictionaries(
+        st.integers(1, 10**12),
+        st.tuples(
+            st.sampled_from([1, 2, 9_999]),
+            st.integers(0, 10**16 - 1),
+            st.text() | st.just("SM" + "0" * 32) | st.just("é５"),
+        ),
+    )
+)
+def test_accepted_rows_travel_with_places_of_fixed_width_whatever_they_hold(rows):
+    connection = Connection(None, None, {})
+
+    told = json.loads(connection.taken((row, attempt, at, sid) for row, (attempt, at, sid) in rows.items()))
+
+    assert told == {str(row): f"{at:016d}{attempt:04d}{sid}" for row, (attempt, at, sid) in rows.items()}
