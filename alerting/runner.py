@@ -25,7 +25,7 @@ from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
 from alerting.config.operators import load_operators
 from alerting.engine.control import Listener, refusal
-from alerting.engine.embedded import EmbeddedEngine
+from alerting.engines import engine_for
 from alerting.errors import (
     AlertingError,
     ConfigProblem,
@@ -46,6 +46,7 @@ from alerting.service.retreat import Recalls
 
 if TYPE_CHECKING:
     from alerting.app import App
+    from alerting.engine.embedded import EmbeddedEngine
     from alerting.ledger.base import Ledger
     from alerting.ledger.writer import GroupWriter
 
@@ -56,8 +57,6 @@ Desk = Callable[
 ]
 
 _PAUSE_S: Final = 0.2
-#: How often to look for what other hosts have opened.
-_POLL_S: Final = 0.5
 #: When events begin to be written: the first messages leave before that.
 _LOG_S: Final = 1.0
 #: How often what follows an alert is looked after: the record sealed, the feed written.
@@ -145,17 +144,7 @@ class Runner:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self._engine = EmbeddedEngine(
-            channel=self.app.channel,
-            writer=self._writer,
-            clock=self.clock,
-            log=self.app.log,
-            owner=self.app.owner,
-            rules=self.app.rules,
-            refusing=self.app.refusing,
-            mine=self._ours,
-            poll_s=_POLL_S if self.app.shared else None,
-        )
+        self._engine = engine_for(self.app, self._writer, clock=self.clock, mine=self._ours)
         app = self.app
         self._recalls = Recalls(
             app.channel, app.own_reader, self._writer, self.clock, app.log, self._engine.look

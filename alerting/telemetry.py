@@ -46,6 +46,8 @@ EVENTS: Final = {
     "notice.failed": "notices could not be looked after; it is tried again",
     "ready.answered": "whether somebody could send turned to yes or to no; the reasons",
     "signal.failed": "the dead man's signal could not be given",
+    "queue.failed": "the queue's worker broke off and is started again; meanwhile lanes look for themselves",
+    "queue.said": "the queue's library found something wrong; deliveries do not depend on it",
     "ledger.failed": "the ledger cannot be written",
 }
 

@@ -17,17 +17,16 @@ from alerting.broadcast import retry
 from alerting.broadcast.appetite import Appetite
 from alerting.broadcast.breaker import Breaker
 from alerting.broadcast.desk import Desk
+from alerting.broadcast.offers import Offers
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.part import Part
 from alerting.broadcast.sending import Senders
 from alerting.broadcast.turn import Answer, Leased, Turn, commit
 from alerting.broadcast.window import Window
-from alerting.broadcast.work import Facts, Hold, Item
+from alerting.broadcast.work import Facts, Hold, Item, begun
 from alerting.channels.base import Channel
 from alerting.clock import Clock, micros
 from alerting.ledger.base import LedgerWriter
-from alerting.ledger.rows import Row
-from alerting.model.delivery import State
 from alerting.model.outcome import Reason
 from alerting.telemetry import Log
 
@@ -54,7 +53,8 @@ class Lane:
     """Sends everything the ledger has for one channel.
 
     ``nudge`` is called with the name of another channel that was given work (a fallback); ``fit`` says
-    whether one works, as far as anybody knows.
+    whether one works, as far as anybody knows. With ``offers`` it takes what it is offered, and looks for
+    more itself only when it holds nothing.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Lane:
         nudge: Callable[[str], None],
         fit: Callable[[str], bool] = lambda _: True,
         rules: Rules | None = None,
+        offers: Offers | None = None,
     ) -> None:
         can = channel.capabilities
         self.channel, self._writer, self._clock = channel, writer, clock
@@ -76,7 +77,8 @@ class Lane:
         self._fit = fit
         self._pace, self._window, self._breaker = Pace(can.rate_per_s), Window(can.in_flight), Breaker()
         self._part = Part(can, self._pace, self._window, alone=not self._rules.shared)
-        self._wake = asyncio.Event()
+        self._wake, self._offers = asyncio.Event(), offers or Offers()
+        self._queued = offers is not None
         self._desk = Desk(
             channel,
             pace=self._pace,
@@ -107,7 +109,7 @@ class Lane:
         self._holds: list[Hold] = []
         self._facts: dict[str, Facts] = {}
         self._given_up: set[str] = set()
-        self._look = True
+        self._look = not self._offers.waiting
         self._next_look = self._next_renewal = 0.0
         self._due: int | None = None
         self._known: int | None = None  #: the ledger may have more, of this priority at most
@@ -118,9 +120,9 @@ class Lane:
         reason = self._breaker.reason
         return (reason, self._breaker.detail) if reason else None
 
-    def look(self) -> None:
-        """Look for new work now."""
-        self._look = True
+    def look(self, *, offered: bool = False) -> None:
+        """Look for new work now, or only at what was offered."""
+        self._look = self._look or not offered
         self._wake.set()
 
     async def run(self, *, stop: asyncio.Event, forever: bool = False) -> None:
@@ -169,10 +171,11 @@ class Lane:
         if mono >= self._next_renewal:
             turn.kept = list(self._holds)
             self._next_renewal = mono + self._rules.lease / 4
-        if not stopping and (self._look or self._thirsty(mono)):
+        turn.only = 0 if stopping else self._offers.take(short=self.short_of(0))
+        if turn.only or (not stopping and (self._look or self._thirsty(mono))):
             turn.look = True
             turn.skip = tuple(hold.batch.id for hold in self._holds)
-            self._look, self._next_look = False, mono + self._rules.poll
+            self._look, self._next_look = self._look and bool(turn.only), mono + self._rules.poll
         self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
@@ -185,7 +188,7 @@ class Lane:
                 if item.row.id not in taken:
                     hold.out -= 1
                     continue
-                item.row = _begun(item.row, turn.now)
+                item.row = begun(item.row, turn.now)
                 item.claimed_at, item.inherited = mono, False
                 ready.append(item)
         self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
@@ -198,6 +201,7 @@ class Lane:
         self._look |= any(hold.short for hold in turn.finished)
         if answer.leased:
             self._take_up(answer.leased)
+        self._offers.held([hold.batch.id for hold in self._holds])
         for hold, ids in turn.handed.items():
             to = hold.facts.fallback
             self._log.info("delivery.handed_over", channel=self.channel.name, to=to, count=len(ids))
@@ -251,18 +255,23 @@ class Lane:
 
     @property
     def _work_known(self) -> bool:
-        return self._look or self._due is not None or self._known is not None
+        return self._look or self._offers.waiting or self._due is not None or self._known is not None
 
     def _thirsty(self, mono: float) -> bool:
         """Whether to look for another batch: there is one, or time to look again, and little left in hand.
 
         A lane that took more than it needs would keep it from other workers, and from its own memory.
         """
-        if not self._appetite.short_of(self._holds, self._known or 0):
+        if not self.short_of(self._known or 0):
             return False
-        now = micros(self._clock.now())
-        known = self._known is not None or (self._due is not None and self._due <= now)
-        return known or mono >= self._next_look
+        if self._known is not None and not (self._queued and self._holds):
+            return True
+        due = self._due is not None and self._due <= micros(self._clock.now())
+        return due or (mono >= self._next_look and not self._queued)
+
+    def short_of(self, priority: int) -> bool:
+        """Whether little is in hand that is at least so urgent."""
+        return self._appetite.short_of(self._holds, priority)
 
     async def _rest(self) -> None:
         """Wait until an outcome comes, somebody nudges, or something falls due."""
@@ -323,10 +332,3 @@ class Lane:
         turn.leaves = self._part.spoken
         if not turn.idle:
             await self._writer.do(lambda ledger: commit(ledger, turn))
-
-
-def _begun(row: Row, at: int) -> Row:
-    """Return a row whose next attempt is committed; ``_replace`` would take three times as long."""
-    return Row(
-        row.id, row.address, State.SENDING, row.attempt + 1, row.due_at, at, row.maybe_twice, row.fallback
-    )

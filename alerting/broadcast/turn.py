@@ -38,6 +38,7 @@ class Turn:
     joins: bool = False  #: whether to join those who speak, if there is something to take up
     leaves: bool = False  #: whether to leave them
     look: bool = False  #: whether to take up another batch
+    only: int = 0  #: the one to take up; 0 for the most urgent
     skip: tuple[int, ...] = ()
     threads: bool = False  #: whether the channel refers to an incident's earlier messages
 
@@ -125,7 +126,9 @@ def _silent(ledger: Ledger, turn: Turn, answer: Answer) -> bool:
 
 
 def _take_up(ledger: Ledger, turn: Turn, answer: Answer) -> None:
-    batch = ledger.lease(turn.channel, owner=turn.owner, at=turn.now, until=turn.lease_until, skip=turn.skip)
+    batch = ledger.lease(
+        turn.channel, owner=turn.owner, at=turn.now, until=turn.lease_until, skip=turn.skip, only=turn.only
+    )
     if batch is None:
         answer.next_due = ledger.next_due(turn.channel)
         return

@@ -152,3 +152,10 @@ class Hold:
     def finished(self) -> bool:
         """Whether nothing is left to do here."""
         return not (self.fresh or self.later or self.out)
+
+
+def begun(row: Row, at: int) -> Row:
+    """Return a row whose next attempt is committed; ``_replace`` would take three times as long."""
+    return Row(
+        row.id, row.address, State.SENDING, row.attempt + 1, row.due_at, at, row.maybe_twice, row.fallback
+    )

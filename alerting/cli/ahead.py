@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What every sender needs, whatever its channels.
 _ENGINE: Final = ("alerting.runner", "alerting.broadcast.lane", "alerting.ledger.writer")
+#: And what one needs beside that whose record is on PostgreSQL.
+_SHARED: Final = ("psycopg", "alerting.engine.queue")
 
 _LONGEST_S: Final = 10.0
 
@@ -31,8 +33,9 @@ def reading_ahead(app: App, plan: Plan) -> Iterator[None]:
 
     channels = app.house().channels
     chosen = [channels[lane.channel].channel for lane in plan.lanes if lane.channel in channels]
+    shared = _SHARED if app.shared else ()
     names = [name for channel in chosen if isinstance(channel, Foreseen) for name in channel.needs]
-    thread = Thread(target=_read, args=((*_ENGINE, *names),), name="ahead", daemon=True)
+    thread = Thread(target=_read, args=((*_ENGINE, *names, *shared),), name="ahead", daemon=True)
     thread.start()
     try:
         yield

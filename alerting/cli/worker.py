@@ -9,6 +9,7 @@ import typer
 from alerting.cli.face import Face, emit, say
 from alerting.cli.family import Json
 from alerting.cli.group import single
+from alerting.engine.base import Queued
 from alerting.errors import Problem, UsageProblem
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def worker(
             )
         )
     names = _names(app, channels)
-    if not channels:
-        _refuse_others(app)
+    _refuse_unfit(app, any_channel=not channels)
     if json:
         emit("worker", owner=app.owner, channels=sorted(names), ledger=app.where)
     else:
@@ -54,16 +54,21 @@ def _names(app: App, channels: str) -> set[str]:
     return {app.config.channel(name).name for name in asked} or {one.name for one in app.config.channels}
 
 
-def _refuse_others(app: App) -> None:
-    """Refuse to start where an open alert is for a channel this worker does not have.
+def _refuse_unfit(app: App, *, any_channel: bool) -> None:
+    """Refuse to start on another queue than we know, or where an open alert is for a channel we do not have.
 
     Raises:
-        UsageProblem: there is one.
+        LedgerUnavailable: the queue's tables or library are of another version.
+        UsageProblem: there is such an alert.
     """
     ledger = app.own_reader()
     if ledger is None:
         return
     try:
+        if isinstance(ledger, Queued):
+            ledger.jobs.refuse_other()
+        if not any_channel:
+            return
         lacking = {(alert, name) for alert, name in ledger.unsettled() if not app.carries(name)}
     finally:
         ledger.close()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Final
 
 from alerting.broadcast.lane import Lane, Rules
+from alerting.broadcast.offers import Offers
 from alerting.channels.base import Channel
 from alerting.clock import Clock
 from alerting.engine.precedence import Precedence
 from alerting.errors import LedgerUnavailable, innermost
-from alerting.ledger.base import Ledger, LedgerWriter
+from alerting.ledger.base import LedgerWriter
 from alerting.telemetry import Log
 
 _RESTART_S: Final = 1.0
@@ -26,8 +27,7 @@ class EmbeddedEngine:
     ``channel`` builds a configured channel by name; it is asked once for each lane, which closes it.
     ``refusing`` builds what stands in for one whose lane breaks again and again: given its name and why,
     it refuses everything, so that fallbacks take over and nothing waits for ever unseen.
-    ``mine`` says which channels are this process's to send on: others share the ledger. ``poll_s`` is how
-    often to look for what they have opened, in seconds; None where nobody does.
+    ``mine`` says which channels are this process's to send on.
     """
 
     def __init__(
@@ -43,11 +43,10 @@ class EmbeddedEngine:
         refusing: Callable[[str, str], Channel] | None = None,
         restart_s: float = _RESTART_S,
         mine: Callable[[str], bool] = lambda _: True,
-        poll_s: float | None = None,
     ) -> None:
         self._channel, self._writer, self._clock, self._log = channel, writer, clock, log
         self._owner, self._refusing, self._restart_s = owner, refusing, restart_s
-        self._mine, self._poll_s = mine, poll_s
+        self._mine = mine
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._rules = rules or (lambda _: Rules())
         self._lanes: dict[str, Lane] = {}
@@ -62,9 +61,6 @@ class EmbeddedEngine:
         """The lanes at work, by channel."""
         return dict(self._lanes)
 
-    def enqueue(self, ledger: Ledger, alert_id: str) -> None:
-        """Do nothing: the batches themselves are the queue."""
-
     def ahead(self, channels: Iterable[Channel]) -> None:
         """Read what the feeds among channels need, while the alert they will carry is being opened."""
         self._precedence.ahead(channels)
@@ -72,7 +68,7 @@ class EmbeddedEngine:
     def look(self, channel: str = "") -> None:
         """Tell the lanes that there is work; without a name, ask the ledger which."""
         if lane := self._lanes.get(channel):
-            lane.look()
+            self._tell(lane)
         self._wanted.add(channel)
         self._wake.set()
 
@@ -81,14 +77,34 @@ class EmbeddedEngine:
         self.look()
         try:
             async with asyncio.TaskGroup() as group:
-                ending = group.create_task(self._end(stop))
+                beside = [group.create_task(task) for task in self._beside(stop)]
                 try:
                     await self._watch(group, stop, forever=forever)
                 finally:
-                    ending.cancel()
+                    self._through()
+                    for task in beside:
+                        task.cancel()
         except* LedgerUnavailable as failed:
             # Several lanes meet the same broken ledger; one of their errors tells it all.
             raise innermost(failed) from failed
+
+    def _beside(self, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+        """Give what runs beside the lanes, until no more of them are started; then it is cancelled."""
+        yield self._end(stop)
+
+    def _tell(self, lane: Lane) -> None:
+        """Tell a lane at work that there may be more."""
+        lane.look()
+
+    def _through(self) -> None:
+        """Let go of what no lane will be started for."""
+
+    def _ended(self, channel: str) -> None:
+        """Let go of what a lane had in hand that has ended."""
+
+    def _offers_of(self, channel: str) -> Offers | None:  # noqa: ARG002 - for engines with a queue
+        """Return what a lane is told to take; None where it takes whatever there is."""
+        return None
 
     async def _end(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -101,11 +117,7 @@ class EmbeddedEngine:
             await self._start_wanted(group, stop)
             if not (self._running or self._wanted or forever):
                 return
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                self._wanted.add("")
+            await self._wake.wait()
             self._wake.clear()
 
     async def _start_wanted(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
@@ -116,7 +128,7 @@ class EmbeddedEngine:
         for name in sorted(name for name in wanted if name and self._mine(name)):
             if name in self._running:
                 if lane := self._lanes.get(name):
-                    lane.look()
+                    self._tell(lane)
             else:
                 self._running.add(name)
                 group.create_task(self._run(name, stop))
@@ -138,6 +150,7 @@ class EmbeddedEngine:
             nudge=self.look,
             fit=self._fit,
             rules=self._rules(name),
+            offers=self._offers_of(name),
         )
 
     def _fit(self, name: str) -> bool:
@@ -164,4 +177,5 @@ class EmbeddedEngine:
         finally:
             self._running.discard(name)
             self._lanes.pop(name, None)
+            self._ended(name)
             self.look()  # whatever came for it while it was ending

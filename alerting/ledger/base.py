@@ -195,9 +195,9 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def lease(
-        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = (), only: int = 0
     ) -> Batch | None:
-        """Take the most urgent batch of a channel that is due and free, or None.
+        """Take the most urgent batch of a channel that is due and free (or ``only`` this one), or None.
 
         Raises its epoch. Rows another owner left in SENDING become UNCERTAIN here.
         The batch carries every row that is not settled.

@@ -31,16 +31,17 @@ class Working(Planning):
     """Leases, claims and the way back; settling has a room of its own."""
 
     def lease(
-        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = (), only: int = 0
     ) -> Batch | None:
-        """Take the most urgent batch of a channel that is due and free, or None.
+        """Take the most urgent batch of a channel that is due and free (or ``only`` this one), or None.
 
         Free is what nobody holds, what somebody held for too long, and what this owner holds
         without naming it in ``skip`` (it has forgotten it). A batch in ``skip`` is never taken.
         """
         skipped = frozenset(skip)
-        asked = (channel, at, at, owner, len(skipped) + 1)
-        found = next((row for row in self._db.all("candidates", asked) if row[0] not in skipped), None)
+        asked = (channel, at, at, owner, only or len(skipped) + 1)
+        rows = self._db.all("candidate" if only else "candidates", asked)
+        found = next((row for row in rows if row[0] not in skipped), None)
         if found is None:
             return None
         number, epoch, sending = found

@@ -19,7 +19,9 @@ CODE = "import json, sys; __import__(sys.argv[1]); print(json.dumps(sorted(sys.m
 def wanting(*needs):
     """A program with one channel that needs these modules, and a plan for it."""
     channel = SimpleNamespace(needs=needs)
-    app = SimpleNamespace(house=lambda: SimpleNamespace(channels={"a": SimpleNamespace(channel=channel)}))
+    app = SimpleNamespace(
+        shared=None, house=lambda: SimpleNamespace(channels={"a": SimpleNamespace(channel=channel)})
+    )
     return app, SimpleNamespace(lanes=[SimpleNamespace(channel="a"), SimpleNamespace(channel="gone")])
 
 

@@ -20,6 +20,7 @@ from alerting.ledger.codec import canonical
 from alerting.ledger.drilling import Drilling
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.connection import IDLE_S, Connection
+from alerting.ledger.postgres.jobs import PostgresJobs
 from alerting.ledger.postgres.migrate import bring_up
 from alerting.ledger.postgres.place import Place
 from alerting.ledger.postgres.sharing import Speakers
@@ -164,22 +165,24 @@ class PostgresLedger(Receiving, Drilling):
 
     # -- the queue --------------------------------------------------------------------------------
 
+    @property
+    def jobs(self) -> PostgresJobs:
+        """The jobs of its batches."""
+        return PostgresJobs(self._connection, self._waits)
+
     def _waits(self, batch: int) -> None:
         self._ready.append(batch)
 
     def _defer_jobs(self) -> None:
-        """Queue one job for each batch that waits now, in the transaction that made it wait.
-
-        By the function Procrastinate itself defers with; importing it would hold up the first message.
-        """
+        """Queue one job for each batch that waits now, in the transaction that made it wait."""
         ready, self._ready = self._ready, []
         if ready:
-            self._db.all("defer_jobs", (self._db.ids(ready),))
+            self.jobs.defer(ready)
 
     def _end_waiting(self, alert: int, state: State, *, reason: str, at: int) -> int:
         ended = super()._end_waiting(alert, state, reason=reason, at=at)
         if ended:
-            self._db.all("drop_jobs", (alert,))
+            self.jobs.drop(alert)
         return ended
 
     # -- the audit log ----------------------------------------------------------------------------
@@ -220,14 +223,14 @@ class PostgresLedger(Receiving, Drilling):
     # -- what others left -------------------------------------------------------------------------
 
     def lease(
-        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = (), only: int = 0
     ) -> Batch | None:
         """Take a batch; where there is none, end whoever stands still and holds one locked.
 
         The server would end it by itself (``idle_in_transaction_session_timeout``), but forgets to when the
         last thing it read was a Flush, which psycopg sends behind statements that travelled together.
         """
-        batch = super().lease(channel, owner=owner, at=at, until=until, skip=skip)
+        batch = super().lease(channel, owner=owner, at=at, until=until, skip=skip, only=only)
         now = self._clock.monotonic()
         if batch is None and now - self._swept_at >= _SWEEP_S:
             self._swept_at = now
@@ -269,5 +272,5 @@ class PostgresLedger(Receiving, Drilling):
         self._connection.ahead("lock_alert", (alert_id,))
         settled = super().settle_alert(alert_id, at=at)
         if settled:
-            self._db.all("drop_jobs", (self._head(alert_id).ref,))
+            self.jobs.drop(self._head(alert_id).ref)
         return settled

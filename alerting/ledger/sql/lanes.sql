@@ -11,6 +11,16 @@ WHERE channel = (SELECT ref FROM channel WHERE name = ?)
 ORDER BY priority DESC, id
 LIMIT ?
 
+-- name: candidate --
+SELECT id, epoch, n_sending
+FROM batch
+WHERE channel = (SELECT ref FROM channel WHERE name = ?)
+  AND state <> 'done'
+  AND n_pending + n_sending + n_uncertain > 0
+  AND not_before <= ?
+  AND (state = 'ready' OR lease_until < ? OR owner = ?)
+  AND id = ?
+
 -- name: take_batch --
 UPDATE batch SET state = 'leased', epoch = epoch + 1, owner = ?, lease_until = ? WHERE id = ?
 

@@ -39,6 +39,17 @@ ORDER BY priority DESC, id
 LIMIT ?
 FOR UPDATE SKIP LOCKED
 
+-- name: candidate --
+SELECT id, epoch, n_sending
+FROM batch
+WHERE channel = (SELECT ref FROM channel WHERE name = ?)
+  AND state <> 'done'
+  AND n_pending + n_sending + n_uncertain > 0
+  AND not_before <= ?
+  AND (state = 'ready' OR lease_until < ? OR owner = ?)
+  AND id = ?
+FOR UPDATE SKIP LOCKED
+
 -- name: waiting_batches --
 SELECT id, channel, n_pending FROM batch WHERE alert = ? AND n_pending > 0 ORDER BY id FOR UPDATE
 
@@ -148,3 +159,38 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name = 'alert'
   AND pid <> pg_backend_pid() AND state = 'idle in transaction' AND backend_xid IS NOT NULL
   AND state_change < clock_timestamp() - make_interval(secs => ?)
+
+-- name: left_behind --
+SELECT channel.name, batch.id
+FROM batch JOIN channel ON channel.ref = batch.channel
+WHERE batch.state = 'leased' AND batch.lease_until < ? AND batch.not_before <= ?
+  AND batch.n_pending + batch.n_sending + batch.n_uncertain > 0
+ORDER BY batch.priority DESC, batch.id
+LIMIT ?
+
+-- name: most_urgent --
+SELECT asked.name, (
+    SELECT priority FROM procrastinate_jobs
+    WHERE status = 'todo' AND queue_name = asked.name AND (scheduled_at IS NULL OR scheduled_at <= now())
+    ORDER BY priority DESC, id LIMIT 1
+) FROM (SELECT name FROM jsonb_array_elements_text(?::jsonb) AS name) AS asked
+
+-- name: try_word --
+SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.' || ?, 0))
+
+-- name: drop_stalled_jobs --
+SELECT (job.args ->> 'batch')::bigint, procrastinate_finish_job_v1(job.id, 'aborted', true) FROM (
+    SELECT doing.id, doing.args
+    FROM procrastinate_jobs AS doing LEFT JOIN procrastinate_workers AS worker ON worker.id = doing.worker_id
+    WHERE doing.status = 'doing' AND doing.task_name = 'alerting.batch'
+      AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => ?))
+    FOR UPDATE OF doing SKIP LOCKED
+) AS job
+
+-- name: without_job --
+SELECT id FROM batch
+WHERE state = 'ready' AND n_pending + n_sending + n_uncertain > 0
+  AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs
+    WHERE status IN ('todo', 'doing') AND task_name = 'alerting.batch' AND (args ->> 'batch')::bigint = batch.id
+  )

@@ -1,0 +1,232 @@
+"""Several hosts, one queue: it says who works when, and is never believed for what was sent."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "broadcast"))
+
+from shared_stage import SharedStage, until
+from stage import Scripted
+
+from alerting.clock import micros
+from alerting.engine.distributed import queue_of
+from alerting.testing.builders import an_actor
+
+SMS = "sms-main"
+
+
+async def deaf(heard):
+    """Listen to nothing."""
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+def stage(fresh_place):
+    made = SharedStage(fresh_place())
+    yield made
+    made.close()
+
+
+async def test_a_host_that_does_nothing_is_woken_by_what_another_opens(stage):
+    """It looks at nothing by itself for an hour here: only the notification can have told it."""
+    sms = Scripted(SMS)
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, SMS)
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+        await until(lambda: not stage.jobs())
+    assert one.log.events == []
+
+
+async def test_a_host_that_hears_nothing_looks_by_itself(stage):
+    sms = Scripted(SMS)
+    async with stage.host("one", sms, listen=deaf, look_s=0.05).working():
+        alert = stage.open(1200, SMS)
+        await until(lambda: stage.counts(alert) == {"accepted": 1200})
+
+
+async def test_without_the_queue_s_library_everything_still_goes_out(stage):
+    sms = Scripted(SMS)
+    stage.do("DROP FUNCTION procrastinate_fetch_job_v2")
+    async with stage.host("one", sms, look_s=0.05).working() as one:
+        alert = stage.open(700, SMS, batch=100)
+        await until(lambda: stage.counts(alert) == {"accepted": 700})
+        assert "queue.failed" in {event for event, _ in one.log.events}
+
+
+async def test_hosts_share_what_is_to_do_and_nobody_is_told_twice(stage):
+    one_sms, two_sms = Scripted(SMS, in_flight=5), Scripted(SMS, in_flight=5)
+    one_sms.delay = two_sms.delay = 0.002
+    one, two = stage.host("one", one_sms), stage.host("two", two_sms)
+    async with one.working(), two.working():
+        await until(lambda: one.engine.hears and two.engine.hears)
+        alert = stage.open(1500, SMS, batch=100)
+        await until(lambda: stage.counts(alert) == {"accepted": 1500})
+        await until(lambda: not stage.jobs())
+    assert one_sms.calls, "the first took nothing"
+    assert two_sms.calls, "the second took nothing"
+    assert set((one_sms.calls + two_sms.calls).values()) == {1}
+    assert one.log.events == two.log.events == []
+
+
+async def test_a_lane_with_enough_in_hand_leaves_the_rest_to_others(stage):
+    sms = Scripted(SMS, rate_per_s=50, in_flight=5)
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(5000, SMS)
+        await until(lambda: sms.calls.total() > 20)
+        held = [batch for batch in stage.batches() if batch["state"] == "leased"]
+        assert len(held) == len(stage.jobs("doing")) == 1
+        assert len(stage.jobs("todo")) == 9
+        with stage.ledger.transaction():
+            stage.ledger.cancel(alert, actor=an_actor(), at=micros(stage.clock.now()))
+        assert not stage.jobs("todo")
+
+
+async def test_a_correction_goes_before_what_is_in_hand(stage):
+    sms = Scripted(SMS, rate_per_s=50, in_flight=5)
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: one.engine.hears)
+        stage.open(5000, SMS)
+        await until(lambda: sms.calls.total() > 20)
+        urgent = stage.open(5, SMS, priority=80, start=9000, id="L-N0WN0W")
+        await until(lambda: stage.counts(urgent) == {"accepted": 5})
+        assert sms.calls.total() < 400, "it did not wait for the batch in hand"
+        assert len(stage.jobs("todo")) == 9, "and nothing else was taken"
+
+
+async def test_a_job_whose_batch_somebody_has_ends_quietly(stage):
+    sms = Scripted(SMS)
+    alert = stage.open(3, SMS)
+    now = micros(stage.clock.now())
+    with stage.ledger.transaction():
+        batch = stage.ledger.lease(SMS, owner="another", at=now, until=now + 60 * 10**6)
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: not stage.jobs())
+        assert one.log.events == []
+    assert not sms.calls
+    [left] = stage.batches()
+    assert (left["owner"], left["epoch"]) == ("another", batch.epoch)
+    assert stage.counts(alert) == {"pending": 3}
+
+
+async def test_what_a_dead_worker_fetched_and_never_leased_is_queued_again(stage):
+    """It died between the two: only the queue knew that it had the batch."""
+    sms = Scripted(SMS)
+    alert = stage.open(3, SMS)
+    stage.do("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+    stage.do("SELECT procrastinate_fetch_job_v2(NULL, (SELECT max(id) FROM procrastinate_workers))")
+    [dead] = stage.jobs("doing")
+    with stage.ledger.transaction():
+        assert stage.ledger.jobs.mend(silent_s=15, all_of_it=False) == 1
+    [again] = stage.jobs()
+    assert (again["status"], again["args"]) == ("todo", dead["args"])
+    async with stage.host("one", sms).working():
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+
+
+async def test_a_batch_that_has_lost_its_job_gets_another(stage):
+    """From a backup, from a file that was copied, or from a host of an older version."""
+    stage.open(3, SMS)
+    stage.do("DELETE FROM procrastinate_jobs")
+    stage.open(3, SMS, start=10, id="L-0THER1")
+    with stage.ledger.transaction():
+        assert stage.ledger.jobs.mend(silent_s=15, all_of_it=True) == 1
+    assert len(stage.jobs("todo")) == 2
+    with stage.ledger.transaction():
+        assert stage.ledger.jobs.mend(silent_s=15, all_of_it=True) == 0
+
+
+async def test_only_one_mends_at_a_time(stage):
+    stage.open(3, SMS)
+    stage.do("DELETE FROM procrastinate_jobs")
+    other = stage.host("other")
+    with stage.ledger.transaction():
+        assert stage.ledger.jobs.mend(silent_s=15, all_of_it=True) == 1
+        told = await other.writer.do(lambda ledger: ledger.jobs.mend(silent_s=15, all_of_it=True))
+        assert told == 0
+    assert len(stage.jobs()) == 1
+
+
+async def test_a_lease_that_ended_is_taken_over_without_the_queue(stage):
+    sms = Scripted(SMS)
+    alert = stage.open(3, SMS)
+    now = micros(stage.clock.now())
+    with stage.ledger.transaction():
+        batch = stage.ledger.lease(SMS, owner="dead", at=now, until=now + 300_000)
+        stage.ledger.claim(batch, [batch.rows[0].id], at=now)
+    stage.do("DELETE FROM procrastinate_jobs")
+    async with stage.host("one", sms, look_s=0.05).working():
+        await until(lambda: stage.counts(alert).get("accepted") == 3)
+    assert sms.calls.total() == 3, "the provider could not be asked: it is sent once more, and marked"
+    assert [d.maybe_twice for d in stage.ledger.deliveries(alert)].count(True) == 1
+
+
+async def test_who_stops_gives_everything_back_at_once_and_another_goes_on(stage):
+    slow, fast = Scripted(SMS, rate_per_s=50, in_flight=5), Scripted(SMS)
+    async with stage.host("one", slow).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(1500, SMS)
+        await until(lambda: slow.calls.total() > 20)
+    assert not stage.jobs("doing")
+    waiting = [batch["id"] for batch in stage.batches() if batch["state"] == "ready"]
+    assert len(waiting) == 3
+    assert {job["args"]["batch"] for job in stage.jobs("todo")} == set(waiting)
+    async with stage.host("two", fast).working():
+        await until(lambda: stage.counts(alert) == {"accepted": 1500})
+        await until(lambda: not stage.jobs())
+    assert set((slow.calls + fast.calls).values()) == {1}
+
+
+async def test_a_lost_connection_is_heard_from_again(stage):
+    sms = Scripted(SMS)
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: one.engine.hears)
+        heard = one.engine.hears
+        stage.do(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%%' AND datname = current_database()"
+        )
+        await until(lambda: one.engine.hears > heard)
+        alert = stage.open(3, SMS)
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+
+
+async def test_a_host_at_work_needs_two_connections(stage):
+    """Said in docs/operations.md: somebody counts with it."""
+
+    def connected():
+        told = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'alert'"
+        return stage.do(told).fetchone()["n"]
+
+    before = connected()
+    async with stage.host("one", Scripted(SMS)).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, SMS)
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+        assert connected() == before + 2
+
+
+async def test_a_host_leaves_the_jobs_of_channels_it_does_not_have(stage):
+    mail = Scripted("email-main")
+    async with stage.host("one", mail).working() as one:
+        await until(lambda: one.engine.hears)
+        texts = stage.open(3, SMS)
+        mails = stage.open(3, "email-main", start=10, id="L-0THER1")
+        await until(lambda: stage.counts(mails) == {"accepted": 3})
+    assert stage.counts(texts) == {"pending": 3}
+    [left] = stage.jobs()
+    assert (left["queue_name"], left["status"]) == (SMS, "todo")
+
+
+async def test_a_channel_with_a_long_name_is_woken_too(stage):
+    name = "ü" * 60
+    channel = Scripted(name)
+    async with stage.host("one", channel).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, name)
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+    assert len(queue_of(name)) == 32
