@@ -69,7 +69,7 @@ def memory(lab: Lab) -> Iterator[Line]:
 
 
 def _checked(lab: Lab, channels: Sequence[str], size: int) -> float:
-    config = campus(lab.folder, people(lab.folder, size), channels)
+    config = campus(home(lab, size), people(lab.folder, size), channels)
     return lab.cost("-m", "benchmarks.checked", str(config)).rss_mib
 
 

@@ -44,7 +44,7 @@ SELECT coalesce(max(id), 0) + 1 FROM batch
 INSERT INTO delivery (id, alert, channel, address, recipient, fallback, state, due_at, changed_at, reason)
 SELECT (?1 + place / ?2) * 1024 + place % ?2, ?3, ?4, address, recipient, fallback, ?5, ?6, ?6, ?7
 FROM ({question})
-WHERE address NOT IN (SELECT value FROM json_each(?8))
+WHERE (?8 = '[]' OR address NOT IN (SELECT value FROM json_each(?8)))
 ON CONFLICT (alert, channel, address) DO NOTHING
 
 -- name: add_batches --
