@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import both, flood, mails, recall, start, store, texts
+from benchmarks import both, flood, mails, recall, start, store, texts, workers
 from benchmarks.lab import Lab
 from benchmarks.table import Line, markdown, write
 
@@ -31,6 +31,7 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "growth": store.growth,
     "recall": recall.recall,
     "flood": flood.flood,
+    "workers": workers.workers,
 }
 _QUICK_PAIRS, _PAIRS = 1, 5
 

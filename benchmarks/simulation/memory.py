@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from alerting.clock import Clock
-from alerting.ledger.rows import AlertRecord, Batch, NewDelivery, NewList, Opening, Row, Settled
+from alerting.ledger.postgres.sharing import JOIN_US, LEAVE_US
+from alerting.ledger.rows import AlertRecord, Batch, NewDelivery, NewList, Opening, Row, Settled, Share
 from alerting.model.delivery import SETTLED, State
 
 _STRIDE: Final = 1024
@@ -59,6 +60,7 @@ class Book:
     _fresh: dict[str, deque[_Planned]] = field(default_factory=dict)
     _under_way: dict[int, _Leased] = field(default_factory=dict)
     _ids: int = 0
+    _speakers: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)  #: since when, until when
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -237,6 +239,27 @@ class Book:
     def hand_over(self, *_: Any, **__: Any) -> int:
         """Have no other channel to hand over to."""
         return 0
+
+    # -- sharing ----------------------------------------------------------------------------------
+
+    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+        """Return an owner's share of a channel, as the shared ledger divides it."""
+        now, known = self._now(), self._speakers.setdefault(channel, {})
+        if renew:
+            since, until = known.get(owner, (now, 0))
+            known[owner] = (now if until < now else since, now + int(until_s * _SECOND))
+        there = sorted((since, name) for name, (since, until) in known.items() if until >= now)
+        for place, (since, name) in enumerate(there):
+            if name == owner:
+                wait = max(0, since + JOIN_US - now) if place else 0
+                return Share(place, len(there), wait / _SECOND)
+        return None
+
+    def fall_silent(self, channel: str, *, owner: str) -> None:
+        """Let an owner count for its last second only."""
+        known = self._speakers.setdefault(channel, {})
+        if owner in known:
+            known[owner] = (known[owner][0], self._now() + LEAVE_US)
 
     def known_to(self, *_: Any, **__: Any) -> Sequence[str]:
         """Return nothing: everybody is told once."""

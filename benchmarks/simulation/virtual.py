@@ -25,13 +25,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual_s = 0.0
         self._ticks: dict[int, list[asyncio.TimerHandle]] = {}
+        self._last = -1
         super().__init__(_Jumping(self))
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back at the first tick that is not before an instant, after what was to come then already."""
-        tick = math.ceil(when / TICK_S - 1e-6)
+        # Always a later one: whoever waits for less than a number can tell would wait for ever.
+        tick = max(self._last + 1, math.ceil(when / TICK_S - 1e-6))
         due = self._ticks.get(tick)
         if due is None:
             due = self._ticks[tick] = []
@@ -41,6 +43,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return handle
 
     def _ring(self, tick: int) -> None:
+        self._last = tick
         ready: Any = self._ready  # type: ignore[attr-defined] # where the loop itself puts what is due
         ready.extend(handle for handle in self._ticks.pop(tick) if not handle.cancelled())
 
