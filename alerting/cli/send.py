@@ -11,7 +11,7 @@ from alerting.cli.confirm import BreakGlass, OneMore
 from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, note, say
 from alerting.cli.group import single
-from alerting.errors import LedgerLost, Problem, UsageProblem
+from alerting.errors import LedgerBusy, LedgerUnavailable, Problem, UsageProblem
 
 #: What a person must know before an alert leaves beside the shared ledger.
 _LOCAL: Final = (
@@ -119,8 +119,12 @@ def send(
             json=json,
             title="send",
         )
-    except LedgerLost as lost:
-        raise LedgerLost(*lost.problems, _WAY_OUT) from None
+    except LedgerBusy:
+        raise
+    except LedgerUnavailable as lost:
+        if face.view.shared is None:
+            raise
+        raise type(lost)(*lost.problems, _WAY_OUT) from None
     raise typer.Exit(code)
 
 

@@ -1,0 +1,146 @@
+"""Hosts whose clocks are wrong, and a PostgreSQL that has no room left, or is followed by another."""
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from campus import phone, until
+from shared_campus import SharedCampus
+
+from alerting.model.delivery import State
+from alerting.testing.postgres import PostgresServer, programs
+
+SHIFTED = str(Path(__file__).with_name("shifted.py"))
+RATE = 25
+PEOPLE = 60
+
+
+class Shifted(SharedCampus):
+    """A host whose clock is off by so many seconds."""
+
+    off_s = 0
+
+    def words(self, *args):
+        return [sys.executable, SHIFTED, str(self.off_s), *super().words(*args)[1:]]
+
+
+@pytest.fixture
+def hosts(tmp_path, box):
+    made = []
+
+    def host(name, address, kind=SharedCampus, **given):
+        home = tmp_path / name
+        home.mkdir()
+        sms = {"rate_per_s": RATE, "lookup_after_s": 1, "fallback": ""}
+        made.append(kind(home, box, address, people=PEOPLE, sms=sms, **given))
+        return made[-1]
+
+    yield host
+    for one in made:
+        one.close()
+
+
+def test_hosts_whose_clocks_are_minutes_off_take_nothing_early_and_finish_for_each_other(
+    hosts, box, fresh_database
+):
+    desk = hosts("desk", fresh_database)
+    late, early = hosts("late", fresh_database, Shifted), hosts("early", fresh_database, Shifted)
+    late.off_s, early.off_s = -400, 500
+    crew = [host.start("worker", "--json") for host in (late, early)]
+    for worker in crew:
+        assert json.loads(worker.stdout.readline())["kind"] == "worker"
+    alert_id = desk.send_and_leave("--channels", "sms-main")
+    until(lambda: box.counts()["texts"] > 15, 30, "nothing left")
+    desk.kill_sender()
+    crew[0].kill()
+    desk.settled(alert_id, within_s=60)
+    # A lifetime of an hour is an hour of the server's clock, and every instant on record is its time.
+    deliveries = desk.deliveries(alert_id)
+    assert {d.state for d in deliveries} == {State.ACCEPTED}
+    assert not any(d.maybe_twice for d in deliveries)
+    changed = sorted(d.changed_at for d in deliveries)
+    assert (changed[-1] - changed[0]).total_seconds() < 60
+    sent = [text["to"] for text in box.state("texts")]
+    assert sorted(sent) == [phone(n) for n in range(PEOPLE)], "nothing lost, nothing doubled"
+    desk.whole()
+    crew[1].send_signal(signal.SIGTERM)
+    assert crew[1].wait(20) == 0
+
+
+@pytest.fixture
+def servers():
+    """Return a function that makes a PostgreSQL, which is not started yet."""
+    made = []
+
+    def server():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            made.append(PostgresServer(free.getsockname()[1]))
+        return made[-1]
+
+    yield server
+    for one in made:
+        one.close()
+
+
+def test_a_server_without_room_refuses_with_the_way_out_and_works_again(hosts, servers):
+    small = servers().start(max_connections="12")
+    host = hosts("one", small.address)
+    host.send("--channels", "sms-main", code=0)
+    host.sender_gone()
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                taken.enter_context(psycopg.connect(small.address))
+        refused = host.send("--channels", "sms-main", place="Gym", code=75)
+    assert "no more connections" in refused.stderr
+    assert "repeat the command with --local" in refused.stderr
+    host.send("--channels", "sms-main", place="Gym", code=0)
+
+
+def test_a_standby_refuses_with_the_way_out_and_takes_over_when_the_primary_dies(hosts, box, servers):
+    primary, standby = servers().start(), servers()
+    copied_from(primary, standby)
+    standby.start()
+    both = (
+        f"postgresql://postgres@/postgres?host={primary.folder},{standby.folder}"
+        f"&port={primary.port},{standby.port}&target_session_attrs=read-write"
+    )
+    with psycopg.connect(primary.address, autocommit=True) as raw:
+        raw.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        raw.execute("SELECT pg_reload_conf()")
+    host = hosts("one", both)
+    alert_id = host.send_and_leave("--channels", "sms-main")
+    until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
+    refused = host.send(place="Gym", env={"ALERT_LEDGER": standby.address}, code=75)
+    assert "standby" in refused.stderr
+    assert "repeat the command with --local" in refused.stderr
+    primary.stop(how=signal.SIGQUIT)
+    with psycopg.connect(standby.address, autocommit=True) as raw:
+        raw.execute("SELECT pg_promote()")
+    host.settled(alert_id, within_s=60)
+    host.sender_gone(within_s=20)
+    sent = [text["to"] for text in box.state("texts")]
+    assert sorted(sent) == [phone(n) for n in range(PEOPLE)], "nothing lost, nothing doubled"
+    host.whole()
+
+
+def copied_from(primary, standby):
+    """Make the data of a standby, which follows from then on."""
+    run = [programs() / "pg_basebackup", "-h", primary.folder, "-p", str(primary.port), "-U", "postgres"]
+    if standby._user:
+        shutil.chown(standby.folder, standby._user)
+    subprocess.run(
+        [*run, "-D", standby.folder / "data", "-R", "--no-sync", "-c", "fast"],
+        check=True,
+        user=standby._user,
+        cwd="/",
+        timeout=60,
+    )
