@@ -119,7 +119,7 @@ def test_a_standby_refuses_with_the_way_out_and_takes_over_when_the_primary_dies
     host = hosts("one", both)
     alert_id = host.send_and_leave("--channels", "sms-main")
     until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
-    refused = host.send(place="Gym", env={"ALERT_LEDGER": standby.address}, code=75)
+    refused = hosts("two", standby.address).send(place="Gym", code=75)
     assert "standby" in refused.stderr
     assert "repeat the command with --local" in refused.stderr
     primary.stop(how=signal.SIGQUIT)
