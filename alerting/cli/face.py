@@ -32,6 +32,9 @@ class Face:
     sandbox: bool
     local: bool = False  #: whether to go without the shared ledger, with a record of this host's own
     without: tuple[str, ...] = ()  #: channels this command does without
+    stops: bool = (
+        False  #: whether the command only looks or stops, and does so even by an older channels.yaml
+    )
     _app: App | None = field(default=None)
     _view: App | None = field(default=None)
     #: Open reading connections of every program of this run: none may be open when one of them forks.
@@ -86,12 +89,17 @@ class Face:
         from alerting.app import App
         from alerting.clock import SystemClock
 
+        program = App
+        if self.stops and not credentials:
+            from alerting.cli.last_good import LastGood
+
+            program = LastGood
         place = None
         if self.sandbox:
             from alerting.cli.place import sandbox_place
 
             place = sandbox_place
-        return App(
+        return program(
             self.config,
             clock=SystemClock(),
             environ=os.environ,

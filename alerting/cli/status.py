@@ -36,6 +36,7 @@ def status(
 ) -> None:
     """Show how one alert stands, or the recent ones; with --people, what became of each message."""
     face: Face = ctx.obj
+    face.stops = not (refresh or unmask)
     _go_on(face)
     if people or unmask:
         _people(face, normal_id(alert), people, unmask=unmask, json=json)
@@ -171,6 +172,7 @@ def cancel(ctx: typer.Context, alert: Id, json: Json = False) -> None:
     from alerting.cli.acting import act
 
     face: Face = ctx.obj
+    face.stops = True
     alert_id = normal_id(alert)
     standing.read(face.view, alert_id)
     done = act(face, "cancel", {"alert": alert_id})

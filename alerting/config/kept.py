@@ -16,6 +16,7 @@ import stat
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from alerting.config.model import Config
 
 #: Raised when the form of what is kept changes.
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SIZE_MOST: Final = 4 << 20  # bytes
 #: Where the file itself says the state directory is; a wrong guess finds nothing, and nothing more.
 _STATE: Final = re.compile(
     rb"""(?m)^state:[ \t]*(["']?)([^\s"'#{}\[\],&*!|>%@`][^"'#\r\n]*?)\1[ \t]*(?:#.*)?\r?$"""
 )
+#: What a file of alerts' channels may be called; one of drills' alone knows too few.
+_LIVE, _INVENTED = ("true", "none"), ("true", "false")
 #: What of this program shapes the result.
 _SHAPING: Final = ("config", "channels", "audience", "secret.py")
 
@@ -72,8 +75,30 @@ def load_kept(
 
     config = load(path, environ=environ, sandbox=sandbox, live=live, secrets=secrets)
     if config.digest == hashlib.sha256(raw).hexdigest() and folder in (state, config.state):
-        _write(kept, mark, config, secrets)
+        _write(kept, mark, _by(path), config, secrets)
     return config
+
+
+def last_checked(
+    path: Path, *, environ: Mapping[str, str], state: Path | None = None
+) -> tuple[Config, datetime] | None:
+    """Return what the file said when this program last found it in order, and when that was kept.
+
+    For whoever must look or stop while the file is broken. Its secrets are invented: it cannot send.
+    """
+    from alerting.config.secrets import resolver
+
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        raw = b""
+    folder, mark = state or path.absolute().parent / _guess(raw), _by(path)
+    found = []
+    for kept in (folder / f"checked-{live}-{invented}.json" for live in _LIVE for invented in _INVENTED):
+        secrets = Recorder(resolver(environ, path, sandbox=True))
+        if config := _read(kept, mark, secrets, under="by"):
+            found.append((config, datetime.fromtimestamp(kept.stat().st_mtime, UTC)))
+    return max(found, key=lambda one: one[1], default=None)
 
 
 def _guess(raw: bytes) -> str:
@@ -83,8 +108,14 @@ def _guess(raw: bytes) -> str:
 
 def _mark(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> str:
     """Return what must be the same for a kept result to hold."""
-    told = [_VERSION, sys.hexversion, str(path), str(path.absolute()), sandbox, live, _program()]
+    told = [_by(path), str(path), sandbox, live]
     return hashlib.sha256(json.dumps(told).encode() + b"\0" + raw).hexdigest()
+
+
+def _by(path: Path) -> str:
+    """Return which program kept something, and for which file, whatever that said."""
+    told = [_VERSION, sys.hexversion, str(path.absolute()), _program()]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _program() -> list[tuple[str, int, int]]:
@@ -107,18 +138,18 @@ def _files(place: str) -> list[tuple[str, int, int]]:
 # -- the file ---------------------------------------------------------------------------------------
 
 
-def _read(kept: Path, mark: str, secrets: Recorder) -> Config | None:
+def _read(kept: Path, mark: str, secrets: Recorder, *, under: str = "mark") -> Config | None:
     """Return what is kept under this mark, or None where there is nothing to rely on."""
     try:
         digest, _, text = _own(kept).partition(b"\n")
         if hashlib.sha256(text).hexdigest().encode() != digest:
             return None
         told = json.loads(text)
-        if told["mark"] != mark:
+        if told[under] != mark:
             return None
         config: Config = revived(told["config"], secrets)
         # A list that has gone is a warning; the full reading finds the words for it.
-        there = all(audience.csv.is_file() for audience in config.audiences.values())
+        there = under != "mark" or all(audience.csv.is_file() for audience in config.audiences.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError):
         return None
     return config if there else None
@@ -139,11 +170,11 @@ def _own(kept: Path) -> bytes:
         return file.read()
 
 
-def _write(kept: Path, mark: str, config: Config, secrets: Recorder) -> None:
+def _write(kept: Path, mark: str, by: str, config: Config, secrets: Recorder) -> None:
     """Keep a result, where there is a state directory; that it cannot be kept stops nobody."""
     draft = kept.with_name(f".{kept.name}.{os.getpid()}")
     try:
-        text = json.dumps({"mark": mark, "config": plain(config, secrets)}).encode()
+        text = json.dumps({"mark": mark, "by": by, "config": plain(config, secrets)}).encode()
         with suppress(OSError):
             number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(number, "wb") as file:
