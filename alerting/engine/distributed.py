@@ -116,10 +116,15 @@ class DistributedEngine(EmbeddedEngine):
 
     def offer(self, channel: str, batch: int) -> asyncio.Future[bool]:
         """Tell a lane to take a batch; see ``Offers.add``."""
+        if not self._open:
+            # Fetched while the lanes were ending: nobody is left to take it, and nobody may wait for that.
+            nobody: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            nobody.set_result(False)
+            return nobody
         told = self._offers_of(channel).add(batch)
         if lane := self._lanes.get(channel):
             lane.look(offered=True)
-        elif self._open:
+        else:
             self._wanted.add(channel)
             self._wake.set()
         return told
