@@ -159,7 +159,7 @@ REMOVED = {
         f"{FILE}::test_a_token_stands_before_the_account_and_both_are_told",
     ),
     "enter alone": (
-        "cli/confirm.py",
+        "cli/keyboard.py",
         'return " ".join(given.split()).casefold() ==',
         'return not given.strip() or " ".join(given.split()).casefold() ==',
         f"{GATE}::test_a_word_is_the_same_in_any_case_and_nothing_at_all_is_no_word",
