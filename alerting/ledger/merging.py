@@ -26,7 +26,7 @@ MERGED: Final = "ledger.merged"
 MERGES: Final = "merges"
 #: Acts that are about the other record itself: its seals are over its own numbers.
 _OWN: Final = ("audit.",)
-_FIXED: Final = "id, run_key, incident, audience, body, pending, digest, expires_at, accepted_at"
+_FIXED: Final = "id, run_key, incident, audience, body, digest, expires_at, accepted_at"
 _REST: Final = "recipients, notes, settled_at, cancelled_at, cancel_reason"
 #: Rows that belong to an alert by its number, and to a channel by the channel's.
 _COUNTED: Final = {
