@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from alerting.errors import LedgerUnavailable, NotAllowed, Problem
-from alerting.ledger.audit import record_digest
+from alerting.ledger.audit import as_opened, record_digest
 from alerting.ledger.reading import STRIDE, span
 from alerting.ledger.rows import Actor, AuditRow
 
@@ -206,7 +206,7 @@ class Merger:
         for table, columns in _COUNTED.items():
             rows = self._rows_of(table, f"channel, {columns}", "alert = ?", (ref,))
             self._add(table, f"alert, channel, {columns}", [(own, refs[c], *row) for c, *row in rows])
-        return str(fixed[0]), record_digest(fixed, lanes)
+        return str(fixed[0]), record_digest(as_opened(fixed), lanes)
 
     def _batches(self, ref: int, own: int, refs: Mapping[int, int]) -> None:
         batches = self._rows_of("batch", f"id, channel, {_BATCH}", "alert = ? ORDER BY id", (ref,))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from alerting.errors import AlertingError, Problem, UnknownAlert
-from alerting.ledger.audit import record_digest
+from alerting.ledger.audit import as_opened, record_digest
 from alerting.ledger.codec import alert_text, canonical, content_text
 from alerting.ledger.instants import micros
 from alerting.ledger.keeping import SYSTEM, Keeping
@@ -17,8 +17,6 @@ from alerting.model.delivery import State
 
 #: Most deliveries a batch may hold: what one worker loses at once stays small.
 MOST: Final = 500
-#: Stood in a column nobody used, behind the body, while there was one. The digest of an opening still has it.
-_NONE: Final = "{}"
 
 
 class _Lane(NamedTuple):
@@ -61,7 +59,7 @@ class Planning(Keeping):
         for channel, *lane in lanes:
             self._db.run("add_channel", (channel,))
             self._db.run("add_lane", (ref, *lane, channel))
-        body = {**_opened(opening), "record": record_digest((*row[:5], _NONE, *row[5:]), lanes)}
+        body = {**_opened(opening), "record": record_digest(as_opened(row), lanes)}
         self.record_act("alert.opened", alert.id, body, actor=opening.actor, at=at)
 
     def _refuse_repeat(self, alert_id: str, run_key: str) -> None:
