@@ -104,7 +104,7 @@ def _whole(row: AuditRow) -> bool:
 
 
 def as_opened(row: Sequence[object]) -> tuple[object, ...]:
-    """Return an alert's row as its digest knows it: with what stood behind the body in a column nobody used."""
+    """Return an alert's row as its digest knows it: with what stood behind the body in an unused column."""
     return (*row[:5], "{}", *row[5:])
 
 
