@@ -40,7 +40,7 @@ class Working(Planning):
         """
         skipped = frozenset(skip)
         asked = (channel, at, at, owner, only or len(skipped) + 1)
-        rows = self._db.all("candidate" if only else "candidates", asked)
+        rows = self._db.all("candidate", asked) if only else self._db.all("candidates", asked)
         found = next((row for row in rows if row[0] not in skipped), None)
         if found is None:
             return None

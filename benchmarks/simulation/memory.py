@@ -122,9 +122,10 @@ class Book:
         return self.record
 
     def lease(
-        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = ()
+        self, channel: str, *, owner: str, at: int, until: int, skip: Iterable[int] = (), only: int = 0
     ) -> Batch | None:
-        """Take a batch whose owner is gone, or a fresh one."""
+        """Take a batch whose owner is gone, or a fresh one; nobody here is offered a certain one."""
+        assert not only, "workers in virtual time look for themselves"
         held = set(skip)
         for left in self._under_way.values():
             if left.channel == channel and left.id not in held and (left.until <= at or left.owner == owner):

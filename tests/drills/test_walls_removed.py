@@ -173,8 +173,8 @@ REMOVED = {
         f"{SENT}::test_a_channel_of_the_other_mode_is_never_called",
     ),
     "mode in whoever sends": (
-        "runner.py",
-        "            rules=self.app.rules,\n",
+        "engines.py",
+        "        rules=app.rules,\n",
         "",
         f"{PROGRAMS}::test_whoever_sends_refuses_a_drill_on_a_channel_for_real_alerts",
     ),
