@@ -63,7 +63,7 @@ def _recalled(folder: Path, sandbox: SandboxHandle, count: int) -> tuple[dict[st
         config, "send", "gas-leak", "-v", "place=Baker Hall", "--confirm", "Baker Hall", "--no-wait"
     )
     _await_half(sandbox, count)
-    told = _alert(config, "recall", opened["alert"], "--confirm", "sent-in-error")
+    told = _alert(config, "recall", opened["alert"], "--confirm", "sent-in-error")["recalled"]
     return told, *_words(sandbox)
 
 
