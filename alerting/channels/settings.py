@@ -33,7 +33,7 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _NORTH_AMERICAN: Final = re.compile(r"(\+?1[ .-]?)?(\(?[2-9][0-9]{2}\)?[ .-]?)?[2-9][0-9]{2}[ .-]?[0-9]{4}")
 #: How systemd's credentials may be called here.
 CREDENTIAL_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$"
-_VARIABLE_PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
+VARIABLE_PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
 _HOW: Final = "write {env: NAME_OF_A_VARIABLE} or {file: PATH}"
 
 
@@ -69,7 +69,7 @@ def _secret(value: Any, info: ValidationInfo) -> Secret:
     if source not in ("env", "file", "credential") or not isinstance(name, str) or not name:
         raise refused("not a reference to a secret", _HOW)
     # A name in any other letters may be the secret itself, pasted in the wrong place: never repeated.
-    if source == "env" and not re.fullmatch(_VARIABLE_PATTERN, name):
+    if source == "env" and not re.fullmatch(VARIABLE_PATTERN, name):
         raise refused("env takes the name of a variable, in capitals", "write it like {env: X_TOKEN}")
     if source == "credential":
         plain_credential(name)
@@ -106,32 +106,28 @@ def _email(text: str) -> str:
         raise refused(f'"{text[:60]}" is not a mail address ({wrong.why.words})', wrong.fix) from None
 
 
+def _reference(source: str, **rule: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {source: {"type": "string", **rule}},
+        "required": [source],
+        "additionalProperties": False,
+    }
+
+
+#: How the file may refer to what it must not hold, as JSON Schemas.
+REFERENCES: Final = (
+    _reference("env", pattern=VARIABLE_PATTERN),
+    _reference("file", minLength=1),
+    _reference("credential", pattern=CREDENTIAL_PATTERN),
+)
 #: A credential. In the file ``{env: NAME}``, ``{file: PATH}`` or ``{credential: NAME}``; never the text.
 SecretField = Annotated[
     Secret,
     PlainValidator(_secret),
     WithJsonSchema(
         {
-            "oneOf": [
-                {
-                    "type": "object",
-                    "properties": {"env": {"type": "string", "pattern": _VARIABLE_PATTERN}},
-                    "required": ["env"],
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "minLength": 1}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "object",
-                    "properties": {"credential": {"type": "string", "pattern": CREDENTIAL_PATTERN}},
-                    "required": ["credential"],
-                    "additionalProperties": False,
-                },
-            ],
+            "oneOf": list(REFERENCES),
             "description": "A reference to a secret: {env: NAME_OF_A_VARIABLE}, {file: PATH}, or, handed over"
             " by systemd, {credential: NAME}.",
         }

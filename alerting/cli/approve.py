@@ -17,6 +17,7 @@ from alerting.errors import PlanRefused, Problem
 
 if TYPE_CHECKING:
     from alerting.authority.approvals import Asked
+    from alerting.broadcast.plan import Plan
 
 Id = Annotated[str, typer.Argument(help="Request, for example A-7K2QXD.", autocompletion=complete.approvals)]
 
@@ -70,12 +71,8 @@ def _approve(face: Face, asked: Asked, given: str, *, one_more: bool, wait: bool
         return _practise(face, asked, given, wait=wait, json=json)
     request = request_of(asked.request)
     plan = face.app.plan(request, as_of=asked.as_of)
-    if plan.digest != asked.digest:
-        _void(face, asked)
+    _introduce(face, asked, plan, json=json)
     if not json:
-        with heard_or_not():
-            for line in head(face, asked):
-                say(line)
         show(plan, json=False)
     confirm(plan, given, alone=False)
     order = Order(
@@ -102,16 +99,21 @@ def _practise(face: Face, asked: Asked, given: str, *, wait: bool, json: bool) -
     drill = programme.drill(str(asked.request["drill"]))
     app = drill_app(face, drill)
     plan = planned(app, programme, drill, as_of=asked.as_of)
+    _introduce(face, asked, plan, json=json)
+    confirm_drill(drill, plan, given, json=json)
+    face.app.let_go()
+    going = Going(face=face, app=app, programme=programme, drill=drill, approval=asked.id)
+    return go(going, plan, asked=not given, wait=wait, json=json)
+
+
+def _introduce(face: Face, asked: Asked, plan: Plan, *, json: bool) -> None:
+    """Say who asks for what, where it is still what was asked for."""
     if plan.digest != asked.digest:
         _void(face, asked)
     if not json:
         with heard_or_not():
             for line in head(face, asked):
                 say(line)
-    confirm_drill(drill, plan, given, json=json)
-    face.app.let_go()
-    going = Going(face=face, app=app, programme=programme, drill=drill, approval=asked.id)
-    return go(going, plan, asked=not given, wait=wait, json=json)
 
 
 def _void(face: Face, asked: Asked) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from alerting.ledger.sqlite import SqliteLedger
     from alerting.rendering.template import Template
 
 _ALERTS: Final = 20
@@ -87,6 +89,18 @@ class _Setting:
         named = self._state or os.environ.get("ALERT_STATE")
         state = Path(named) if named else self.path.parent / str(self.data.get("state", "state"))
         return (state / "sandbox" if self._sandbox else state) / "ledger.db"
+
+    @contextmanager
+    def record(self) -> Iterator[SqliteLedger]:
+        """Open the record on this host to read it; closed on leaving."""
+        from alerting.clock import SystemClock
+        from alerting.ledger.sqlite import SqliteLedger
+
+        ledger = SqliteLedger.open(self.ledger, write=False, clock=SystemClock())
+        try:
+            yield ledger
+        finally:
+            ledger.close()
 
     @property
     def template(self) -> Template:
@@ -173,41 +187,24 @@ def audiences(setting: _Setting) -> Iterable[tuple[str, str]]:
 @_offered
 def alerts(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer the newest alerts."""
-    from alerting.clock import SystemClock
-    from alerting.ledger.sqlite import SqliteLedger
-
-    ledger = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock())
-    try:
+    with setting.record() as ledger:
         return [(record.alert.id, record.alert.title) for record in ledger.alerts(limit=_ALERTS)]
-    finally:
-        ledger.close()
 
 
 @_offered
 def notices(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer the newest notices to the people on call."""
-    from alerting.clock import SystemClock
-    from alerting.ledger.sqlite import SqliteLedger
-
-    ledger = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock())
-    try:
+    with setting.record() as ledger:
         return [(record.alert.id, record.alert.title) for record in ledger.notices(limit=_ALERTS)]
-    finally:
-        ledger.close()
 
 
 @_offered
 def reviews(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer the alerts a review is owed for."""
     from alerting.authority.aftermath import still_owed
-    from alerting.clock import SystemClock
-    from alerting.ledger.sqlite import SqliteLedger
 
-    ledger = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock())
-    try:
+    with setting.record() as ledger:
         return [(one.alert, f"{one.by} sent it alone") for one in still_owed(ledger)]
-    finally:
-        ledger.close()
 
 
 @_offered
@@ -215,13 +212,9 @@ def approvals(setting: _Setting) -> Iterable[tuple[str, str]]:
     """Offer the requests that wait for a second person."""
     from alerting.authority.approvals import Standing, asked_for
     from alerting.clock import SystemClock
-    from alerting.ledger.sqlite import SqliteLedger
 
-    ledger, now = SqliteLedger.open(setting.ledger, write=False, clock=SystemClock()), SystemClock().now()
-    try:
-        found = asked_for(ledger).values()
-    finally:
-        ledger.close()
+    with setting.record() as ledger:
+        found, now = asked_for(ledger).values(), SystemClock().now()
     return [(asked.id, asked.title) for asked in found if asked.standing(now) is Standing.OPEN]
 
 

@@ -9,10 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from alerting.channels.settings import CREDENTIAL_PATTERN, plain_credential, refused
+from alerting.channels.settings import REFERENCES, VARIABLE_PATTERN, plain_credential, refused
 from alerting.config.address import SCHEMES
 
-_VARIABLE_PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
 _HOW: Final = "write {env: ALERT_LEDGER}, or postgresql://user@host/database without a password"
 
 
@@ -32,7 +31,7 @@ def _read(value: Any) -> Reference:
     [(source, name)] = value.items()
     if source not in ("env", "file", "credential") or not isinstance(name, str) or not name:
         raise refused("not the address of a ledger", _HOW)
-    if source == "env" and not re.fullmatch(_VARIABLE_PATTERN, name):
+    if source == "env" and not re.fullmatch(VARIABLE_PATTERN, name):
         raise refused("env takes the name of a variable, in capitals", "write it like {env: ALERT_LEDGER}")
     if source == "credential":
         plain_credential(name)
@@ -55,29 +54,5 @@ def _refuse_password(text: str) -> None:
 LedgerField = Annotated[
     Reference,
     PlainValidator(_read),
-    WithJsonSchema(
-        {
-            "oneOf": [
-                {"type": "string", "pattern": "^postgres(ql)?://"},
-                {
-                    "type": "object",
-                    "properties": {"env": {"type": "string", "pattern": _VARIABLE_PATTERN}},
-                    "required": ["env"],
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "minLength": 1}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "object",
-                    "properties": {"credential": {"type": "string", "pattern": CREDENTIAL_PATTERN}},
-                    "required": ["credential"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
+    WithJsonSchema({"oneOf": [{"type": "string", "pattern": "^postgres(ql)?://"}, *REFERENCES]}),
 ]

@@ -315,6 +315,10 @@ class Campus:
         """Assert what holds at every moment: the file is whole, the acts are chained, counters are folds."""
         with contextlib.closing(sqlite3.connect(f"file:{self.state}/ledger.db?mode=ro", uri=True)) as raw:
             assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        self.folds(alert_id)
+
+    def folds(self, alert_id=None):
+        """Assert that the acts are chained and counters are folds, on whichever store."""
         with self.ledger() as ledger:
             assert first_break(ledger.audit()) is None
             for record in ledger.alerts():
