@@ -61,6 +61,8 @@ class Siege:
         self.crew = {}
         self.strikes = Counter()
         self.blows, self.takeovers = [], []
+        self.wrong = Counter()  #: what was lost, and what was doubled without a word, over all alerts
+        self.flagged = Counter()  #: by channel, who was told twice and is marked so
         self._deck = rng.sample(list(WEIGHTS), len(WEIGHTS))
         self._widows = {}
         self._thaws = []
@@ -204,22 +206,22 @@ class Siege:
         return {state: count for state, count in self._ask(said, alert_id) if State(state) not in SETTLED}
 
     def account(self, alert_id, place, channels):
-        """Assert that nothing was lost and nothing doubled without a word; return who was told twice, flagged."""
+        """Count who was told how often; return the story of everybody who was lost, or doubled without a word."""
         self.desk.whole(alert_id)
         deliveries = self.desk.deliveries(alert_id)
         got = received(self.box, place)
-        flagged = Counter()
         expected = {"x-campus": 1, "facebook-campus": 1}
         assert Counter(d.channel for d in deliveries) == {c: expected.get(c, PEOPLE) for c in channels}
+        stories = []
         for delivery in deliveries:
             copies = got.pop((delivery.channel, delivery.address), 0)
             assert delivery.state in (State.ACCEPTED, State.UNRESOLVED), delivery
-            if not delivery.maybe_twice and copies != 1:
-                word = "doubled without a word" if copies else "lost"
-                raise AssertionError(word, copies, delivery, self._story(delivery))
-            flagged[delivery.channel] += copies > 1
+            if word := verdict(delivery, copies):
+                self.wrong[word] += 1
+                stories.append((word, copies, delivery, self._story(delivery)))
+            self.flagged[delivery.channel] += copies > 1
         assert not got, "nobody got what nobody planned"
-        return +flagged
+        return stories
 
     def _story(self, delivery):
         """Return what was tried and heard of a delivery, for whoever has to find out why."""
@@ -235,6 +237,16 @@ class Siege:
         for host in (self.desk, *self.hosts.values()):
             host.close()
         self.server.close()
+
+
+def verdict(delivery, copies):
+    """Return what is wrong when somebody got so many copies: nothing, "lost" or "doubled without a word".
+
+    Only what is said not to be known may be missing; only what is marked may have come twice.
+    """
+    if not copies and delivery.state is not State.UNRESOLVED:
+        return "lost"
+    return "doubled without a word" if copies > 1 and not delivery.maybe_twice else ""
 
 
 def received(box, place):

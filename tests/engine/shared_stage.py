@@ -36,7 +36,7 @@ class Heard(QuietLog):
 class Host:
     """One process of many: its writer, its log, its engine."""
 
-    def __init__(self, place, name, channels, *, lease=6.0, **given):
+    def __init__(self, place, name, channels, *, lease=6.0, on=None, **given):
         self.clock, self.name, self.log = SystemClock(), name, Heard()
         self.writer = SharedWriter(
             partial(PostgresLedger.open, place, clock=self.clock), patience=timedelta(seconds=5)
@@ -44,7 +44,7 @@ class Host:
         self.stop = asyncio.Event()
         known = {channel.name: channel for channel in channels}
         self.engine = DistributedEngine(
-            channels=known.keys,
+            channels=on or known.keys,
             channel=known.__getitem__,
             writer=self.writer,
             clock=self.clock,
@@ -104,6 +104,18 @@ class SharedStage:
     def jobs(self, status=""):
         told = "SELECT * FROM procrastinate_jobs WHERE %(s)s = '' OR status::text = %(s)s ORDER BY id"
         return self._raw.execute(told, {"s": status}).fetchall()
+
+    def jobs_ever(self):
+        """How many jobs there have been."""
+        return self._raw.execute("SELECT last_value AS n FROM procrastinate_jobs_id_seq").fetchone()["n"]
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Hold every batch locked, as somebody does who is about to change it."""
+        with psycopg.connect(self.place.address.reveal()) as another:
+            another.execute("SELECT set_config('search_path', %s, false)", (f'"{self.place.schema}"',))
+            another.execute("SELECT id FROM batch FOR UPDATE")
+            yield
 
     def batches(self):
         return self._raw.execute("SELECT * FROM batch ORDER BY id").fetchall()

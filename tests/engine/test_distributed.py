@@ -12,7 +12,8 @@ from shared_stage import SharedStage, until
 from stage import Scripted
 
 from alerting.clock import micros
-from alerting.engine.distributed import queue_of
+from alerting.engine.distributed import News, queue_of
+from alerting.engine.queue import LaneJobs, LedgerConnector
 from alerting.testing.builders import an_actor
 
 SMS = "sms-main"
@@ -46,15 +47,22 @@ async def test_a_host_that_hears_nothing_looks_by_itself(stage):
     async with stage.host("one", sms, listen=deaf, look_s=0.05).working():
         alert = stage.open(1200, SMS)
         await until(lambda: stage.counts(alert) == {"accepted": 1200})
+    assert set(sms.calls.values()) == {1}
+    assert len(sms.calls) == 1200
 
 
 async def test_without_the_queue_s_library_everything_still_goes_out(stage):
     sms = Scripted(SMS)
     stage.do("DROP FUNCTION procrastinate_fetch_job_v2")
     async with stage.host("one", sms, look_s=0.05).working() as one:
-        alert = stage.open(700, SMS, batch=100)
-        await until(lambda: stage.counts(alert) == {"accepted": 700})
-        assert "queue.failed" in {event for event, _ in one.log.events}
+        await until(lambda: one.log.events)
+        first = stage.open(700, SMS, batch=100)
+        await until(lambda: stage.counts(first) == {"accepted": 700})
+        await until(lambda: not one.engine.lanes)
+        second = stage.open(700, SMS, batch=100, start=1000, id="L-0THER1")
+        await until(lambda: stage.counts(second) == {"accepted": 700})
+    assert {event for event, _ in one.log.events} == {"queue.failed"}
+    assert set(sms.calls.values()) == {1}
 
 
 async def test_hosts_share_what_is_to_do_and_nobody_is_told_twice(stage):
@@ -193,6 +201,8 @@ async def test_a_lost_connection_is_heard_from_again(stage):
         await until(lambda: one.engine.hears > heard)
         alert = stage.open(3, SMS)
         await until(lambda: stage.counts(alert) == {"accepted": 3})
+        await until(lambda: not stage.jobs())
+    assert set(sms.calls.values()) == {1}
 
 
 async def test_a_host_at_work_needs_two_connections(stage):
@@ -210,6 +220,153 @@ async def test_a_host_at_work_needs_two_connections(stage):
         assert connected() == before + 2
 
 
+async def test_a_job_that_is_gone_when_its_batch_is_through_is_told_and_hurts_nobody(stage):
+    sms = Scripted(SMS)
+    sms.delay = 0.2
+    async with stage.host("one", sms).working() as one:
+        await until(lambda: one.engine.hears)
+        first = stage.open(3, SMS)
+        await until(lambda: stage.jobs("doing") and sms.open)
+        stage.do("DELETE FROM procrastinate_jobs")
+        await until(lambda: stage.counts(first) == {"accepted": 3})
+        await until(lambda: one.log.events)
+        second = stage.open(3, SMS, start=10, id="L-0THER1")
+        await until(lambda: stage.counts(second) == {"accepted": 3})
+        await until(lambda: not stage.jobs())
+    [(event, said)] = one.log.events
+    assert event == "queue.said"
+    assert said["words"].startswith("job ")
+    assert set(sms.calls.values()) == {1}
+
+
+class Fetching:
+    """An engine that is told something at the moment its worker asks for jobs, and not again."""
+
+    def __init__(self, news, *, told=False):
+        self.news, self.told, self.offered, self.dry = news, told, [], set()
+
+    async def wanted(self):
+        free = [SMS] if SMS not in self.dry and not self.offered else []
+        if self.told:
+            self.told = False
+            self.news.ask()
+            return []
+        return free
+
+    def nothing_for(self, channels):
+        self.dry.update(channels)
+
+    def offer(self, channel, batch):
+        self.offered.append((channel, batch))
+
+
+async def fetched(stage, engine, news, writer=None):
+    """Return the job a worker of this engine gets, if it gets one."""
+    host = stage.host("fetching")
+    jobs = LaneJobs(LedgerConnector(writer or host.writer, news), engine, news, host.log)
+    stage.do("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now())")
+    worker = stage.do("SELECT max(id) AS n FROM procrastinate_workers").fetchone()["n"]
+    return await asyncio.wait_for(jobs.fetch_job(None, worker), 10)
+
+
+async def test_what_is_told_while_the_worker_looks_is_looked_at_before_it_sleeps(stage):
+    """The library forgets what it hears while it fetches: the job would wait for the next news."""
+    stage.open(3, SMS)
+    news = News()
+    engine = Fetching(news, told=True)
+
+    job = await fetched(stage, engine, news)
+
+    assert job is not None
+    [batch] = stage.batches()
+    assert engine.offered == [(SMS, batch["id"])], "the next look must know of it already"
+    assert await fetched(stage, engine, news) is None
+
+
+async def test_a_queue_that_was_empty_while_something_was_heard_is_not_taken_for_dry(stage):
+    news = News()
+    engine = Fetching(news)
+    host = stage.host("writing")
+
+    class Hearing:
+        async def do(self, change):
+            answer = await host.writer.do(change)
+            if not engine.offered and not stage.batches():
+                stage.open(3, SMS)
+                news.hear()
+            return answer
+
+    assert await fetched(stage, engine, news, Hearing()) is not None
+    assert not engine.dry
+
+
+async def test_what_is_offered_to_a_host_that_has_stopped_is_given_back_at_once(stage):
+    """Nobody is left to take it: whoever waited for its end would hold up the end of the process."""
+    host = stage.host("one", Scripted(SMS))
+    assert await host.engine.wanted() == []
+    async with host.working():
+        await until(lambda: host.engine.hears)
+        host.stop.set()
+        last = host.engine.offer(SMS, 1)
+    assert await asyncio.wait_for(last, 5) is False
+    assert await asyncio.wait_for(host.engine.offer(SMS, 1), 5) is False
+    assert await host.engine.wanted() == []
+
+
+async def test_a_batch_that_somebody_holds_locked_for_a_moment_is_asked_for_again(stage):
+    """Its job ends each time, and nothing else tells of it here for an hour."""
+    sms, names = Scripted(SMS), []
+    async with stage.host("one", sms, on=lambda: names).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, SMS)
+        with stage.locked():
+            names.append(SMS)
+            stage.do("NOTIFY procrastinate_any_queue_v1")
+            await until(lambda: stage.jobs_ever() >= 3)
+            before = stage.jobs_ever()
+            await asyncio.sleep(0.5)
+            assert stage.jobs_ever() < before + 10, "it rests in between"
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+        await until(lambda: not stage.jobs())
+    assert set(sms.calls.values()) == {1}
+
+
+@pytest.mark.parametrize("lost", ["its worker", "its job"])
+async def test_a_host_mends_beside_its_work_what_the_queue_has_lost(stage, lost):
+    sms, names = Scripted(SMS), []
+    async with stage.host("one", sms, on=lambda: names, look_s=0.02).working() as one:
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, SMS)
+        if lost == "its job":
+            stage.do("DELETE FROM procrastinate_jobs")
+        else:
+            stage.do("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '30 s')")
+            stage.do("SELECT procrastinate_fetch_job_v2(NULL, (SELECT max(id) FROM procrastinate_workers))")
+        names.append(SMS)
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+    assert set(sms.calls.values()) == {1}
+
+
+async def test_a_host_sends_on_no_channel_that_is_not_its_own(stage):
+    """Two processes may share a configuration and divide its channels between them."""
+    sms, mail = Scripted(SMS), Scripted("email-main")
+    both = stage.host("one", sms, mail, mine=lambda name: name != SMS, look_s=0.02)
+    texts = stage.open(3, SMS)
+    now = micros(stage.clock.now())
+    with stage.ledger.transaction():
+        stage.ledger.lease(SMS, owner="dead", at=now, until=now - 1)
+    more = stage.open(3, SMS, start=20, id="L-0THER2")
+    async with both.working() as one:
+        await until(lambda: one.engine.hears)
+        mails = stage.open(3, "email-main", start=10, id="L-0THER1")
+        await until(lambda: stage.counts(mails) == {"accepted": 3})
+        await asyncio.sleep(0.1)
+    assert stage.counts(texts) == stage.counts(more) == {"pending": 3}
+    assert not sms.calls
+    assert {(job["queue_name"], job["status"]) for job in stage.jobs()} == {(SMS, "todo")}
+    assert stage.jobs_ever() == 3
+
+
 async def test_a_host_leaves_the_jobs_of_channels_it_does_not_have(stage):
     mail = Scripted("email-main")
     async with stage.host("one", mail).working() as one:
@@ -220,6 +377,7 @@ async def test_a_host_leaves_the_jobs_of_channels_it_does_not_have(stage):
     assert stage.counts(texts) == {"pending": 3}
     [left] = stage.jobs()
     assert (left["queue_name"], left["status"]) == (SMS, "todo")
+    assert stage.jobs_ever() == 2, "it was never taken, and given back"
 
 
 async def test_a_channel_with_a_long_name_is_woken_too(stage):
