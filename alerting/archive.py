@@ -62,6 +62,7 @@ class Archive:
         self.base, self.state, self.shared = base, state, shared
         self.clock = self._common(clock)
         self._readers = [] if readers is None else readers
+        self._reading: Reader | None = None
 
     def _common(self, clock: Clock) -> Clock:
         """Return the clock that everybody who shares the ledger goes by."""
@@ -123,14 +124,16 @@ class Archive:
         return GroupWriter(lambda: SqliteLedger.open(self.state / _LEDGER, clock=self.clock))
 
     def reader(self) -> LedgerReader | None:
-        """Return a reading connection, or None when nothing was ever recorded here.
+        """Return the one reading connection of this program, or None when nothing was ever recorded here.
 
-        It is good until ``let_go``.
+        It is good until ``let_go``, and for the thread that asks first.
         """
-        reader = self.own_reader()
-        if reader is not None:
-            self._readers.append(reader)
-        return reader
+        if self._reading in self._readers:
+            return self._reading
+        self._reading = self.own_reader()
+        if self._reading is not None:
+            self._readers.append(self._reading)
+        return self._reading
 
     def own_reader(self) -> Reader | None:
         """Return a reading connection that the caller closes; None when there is no ledger."""

@@ -94,7 +94,6 @@ def carry_out(
     Raises:
         AlertingError: it was refused; nothing was sent.
     """
-    from alerting.cli.follow import follow
     from alerting.cli.launch import LeftEarly, launch
 
     opened: Opened | None = None
@@ -104,6 +103,8 @@ def carry_out(
         if not (json or opened.again):
             _waiting(face, plan, opened)
         if wait:
+            from alerting.cli.follow import follow  # it is sending by now
+
             return follow(face.app, opened.alert_id, json=json, title=title, more=more)
         utter(parting(opened, json=json, more=more))
     except LeftEarly as early:

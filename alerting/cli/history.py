@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def hosts(ledger: LedgerReader | None) -> dict[str, str]:
     """Return by alert the host whose own record it was merged from."""
-    from alerting.ledger.merging import MERGES, merged_from
+    from alerting.ledger.merged import MERGES, merged_from
 
     return merged_from(ledger.audit(MERGES)) if ledger else {}
 

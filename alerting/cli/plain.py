@@ -77,5 +77,7 @@ def _path(value: Any, info: Any) -> Any:
     asked = (info.exists, info.resolve_path, info.writable, info.allow_dash, info.path_type)
     if any(asked) or not (info.file_okay and info.dir_okay) or not isinstance(value, str | Path):
         return _CONVERT
+    if "\0" in str(value):
+        return _CONVERT
     path = Path(value)
     return _CONVERT if info.readable and path.exists() and not os.access(path, os.R_OK) else path

@@ -18,12 +18,10 @@ from urllib.parse import quote
 
 from alerting.errors import LedgerUnavailable, NotAllowed, Problem
 from alerting.ledger.audit import as_opened, record_digest
+from alerting.ledger.merged import MERGED, MERGES
 from alerting.ledger.reading import STRIDE, span
 from alerting.ledger.rows import Actor, AuditRow
 
-#: The act that says what was merged, and what it is kept under.
-MERGED: Final = "ledger.merged"
-MERGES: Final = "merges"
 #: Acts that are about the other record itself: its seals are over its own numbers.
 _OWN: Final = ("audit.",)
 _FIXED: Final = "id, run_key, incident, audience, body, digest, expires_at, accepted_at"
@@ -272,12 +270,6 @@ class Merger:
 def open_source(path: Path) -> sqlite3.Connection:
     """Open another record's file for reading."""
     return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
-
-
-def merged_from(acts: Iterable[AuditRow]) -> dict[str, str]:
-    """Return from the acts under ``MERGES`` which alerts are history, and of which host, by alert."""
-    told = [json.loads(act.body) for act in acts if act.action == MERGED]
-    return {alert_id: str(body["host"]) for body in told for alert_id in body["alerts"]}
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,9 @@ A file is a run of blocks, each opened by a line ``-- name: claim_row --``. Para
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 _SQL: Final = Path(__file__).with_name("sql")
@@ -38,13 +40,14 @@ def parse(text: str, where: str) -> dict[str, str]:
     return {name: "\n".join(body) for name, body in found.items()}
 
 
+@cache
 def load(store: str) -> Mapping[str, str]:
-    """Return every statement for a store (``sqlite``, ``postgres``), by name.
+    """Return every statement for a store (``sqlite``, ``postgres``), by name; the files are read once.
 
     A store's own text takes the place of the shared one of that name.
     """
     shared = _merged(_SQL / f"{stem}.sql" for stem in _SHARED)
-    return {**shared, **_merged([_SQL / f"{store}.sql"])}
+    return MappingProxyType({**shared, **_merged([_SQL / f"{store}.sql"])})
 
 
 def _merged(files: Iterable[Path]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 import pytest
 import typer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.core import TyperCommand
 
@@ -29,6 +29,7 @@ def converted(param, value):
 
 @settings(deadline=None, max_examples=400)
 @given(param=st.sampled_from(PARAMS), value=VALUES)
+@example(param=next(p for p in PARAMS if p.name == "config"), value="\0")
 def test_a_plain_value_is_what_typer_would_make_of_it(param, value):
     found = plain(value, param)
 

@@ -200,13 +200,32 @@ def test_any_byte_that_is_wrong_makes_it_worthless(kept, data):
 
 def test_what_was_kept_for_one_way_of_reading_is_not_used_for_another(kept):
     forge(kept)
+    forged = kept.read_bytes()
+    kept.unlink()
     for asked in ASKED:
         other = kept.with_name(f"checked-{asked['live']}-{asked['sandbox']}.json".lower())
         if other != kept:
-            other.write_bytes(kept.read_bytes())
+            other.write_bytes(forged)
             other.chmod(0o600)
 
             assert read(**asked).campus.name != "Forged University"
+
+
+def test_who_only_looks_goes_by_what_was_checked_for_sending_with_no_secret_of_it(kept):
+    forge(kept)
+
+    looked = read(sandbox=True, environ={})
+
+    assert looked.campus.name == "Forged University"
+    assert looked.channel("sms-main").auth_token.reveal() == "sandbox-auth_token"
+    assert answers(looked)["channels"] == answers(load(FILE, environ={}, sandbox=True))["channels"]
+
+
+def test_nobody_sends_by_what_was_checked_with_invented_secrets(folder):
+    read(sandbox=True)
+    forge(folder / "state" / "checked-true-true.json")
+
+    assert read().campus.name != "Forged University"
 
 
 def test_a_kind_of_somebody_else_is_read_in_full_each_time(folder, monkeypatch):

@@ -9,7 +9,7 @@ from alerting.audit.verify import verify_file, verify_opened
 from alerting.clock import FrozenClock
 from alerting.errors import LedgerBusy, LedgerUnavailable, NotAllowed
 from alerting.ledger.lock import RunnerLock
-from alerting.ledger.merging import MERGED, MERGES, merged_from
+from alerting.ledger.merged import MERGED, MERGES, merged_from
 from alerting.ledger.rows import NoteRow, OccurrenceRow, ReplyRow
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.testing.builders import A_MOMENT_US as NOW

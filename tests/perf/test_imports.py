@@ -58,6 +58,7 @@ def test_status_needs_neither_loop_nor_templates_nor_lanes(campus):
 
     unwanted = {"asyncio", "ssl", "jinja2", "alerting.broadcast.lane", "alerting.rendering.store"}
     assert found & unwanted == set()
+    assert "alerting.ledger.merging" not in found
 
 
 def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
@@ -69,6 +70,15 @@ def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
     assert found & {"pydantic", "yaml", "alerting.config.sections", "alerting.rendering.template"} == set()
     # Small ones that add up.
     assert found & {"secrets", "logging", "rich", "alerting.audience.source"} == set()
+
+
+def test_what_was_checked_for_a_preview_is_not_checked_again_by_who_looks(campus):
+    (campus / "state").mkdir(mode=0o700)
+    words = (Path(__file__).parents[2] / "templates" / "gas-leak.md").read_text()
+    (campus / "templates" / "gas-leak.md").write_text(words)
+    imported("preview", "gas-leak", "-v", "place=Hall", cwd=campus)
+
+    assert imported("status", cwd=campus) & {"pydantic", "yaml"} == set()
 
 
 def test_a_list_that_has_not_changed_costs_a_preview_no_reader_of_lists(campus):
