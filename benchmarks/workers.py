@@ -37,7 +37,7 @@ _SETTLES_S, _WINDOW_S, _WITHIN_S = 8.0, 10.0, 60.0
 
 def workers(lab: Lab) -> Iterator[Line]:
     """Deliveries a second by one, two and four workers."""
-    count, window = (30_000, _WINDOW_S / 2) if lab.quick else (80_000, _WINDOW_S)
+    count, window = (60_000, _WINDOW_S / 2) if lab.quick else (100_000, _WINDOW_S)
     with lab.stand_in("stub", "--latency", str(_LATENCY_MS)) as stub:
         times = 1 if lab.quick else min(lab.pairs, 3)
         turns = [[_rate(lab, stub, number, count, window) for number in (1, 2, 4)] for _ in range(times)]

@@ -142,6 +142,10 @@ class Connection:
         except sqlite3.Error as error:
             raise told(error, self.path) or error from error
 
+    def at_last(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named statement for each row, at once: nobody else is writing."""
+        self.many(name, rows)
+
     def ids(self, numbers: Iterable[int]) -> str:
         """Return a list of ids as JSON."""
         return f"[{','.join(map(str, numbers))}]"

@@ -33,6 +33,10 @@ class Database(Protocol):
         """Run a named statement once for each row and return how many rows it changed."""
         ...
 
+    def at_last(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named statement for each row, just before the commit: other writers want the same row."""
+        ...
+
     def ids(self, numbers: Iterable[int]) -> Any:
         """Return a list of ids as this database takes one as a parameter."""
         ...

@@ -84,15 +84,14 @@ class Moves:
     def _write_curve(self, database: Database, taken: Sequence[int]) -> None:
         first, last = self._ms(min(taken)), self._ms(max(taken))
         if first // _MS_PER_S == last // _MS_PER_S:
-            database.run("add_progress", (*self._lane, first // _MS_PER_S, len(taken), first, last))
+            database.at_last("add_progress", [(*self._lane, first // _MS_PER_S, len(taken), first, last)])
             return
         seconds: dict[int, list[int]] = {}
         for at in taken:
             ms = self._ms(at)
             seconds.setdefault(ms // _MS_PER_S, []).append(ms)
-        for second, moments in seconds.items():
-            row = (*self._lane, second, len(moments), min(moments), max(moments))
-            database.run("add_progress", row)
+        rows = [(*self._lane, second, len(at), min(at), max(at)) for second, at in seconds.items()]
+        database.at_last("add_progress", rows)
 
     def _ms(self, at: int) -> int:
         # A clock that was set back must not put an acceptance before the alert.

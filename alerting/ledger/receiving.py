@@ -165,7 +165,7 @@ class Receiving(Settling, Matching, Ending):
     def _finish(self, fold: _Fold) -> Applied:
         for moves in fold.moves.values():
             moves.write(self._db)
-        self._db.many("add_arrival", fold.arrivals)
+        self._db.at_last("add_arrival", fold.arrivals)
         for alert_id in sorted(fold.ended):
             self.settle_alert(alert_id, at=fold.at)
         return Applied(changed=fold.changed, repeated=fold.repeated, orphaned=fold.orphaned)

@@ -39,8 +39,8 @@ class TestStatements:
 
     def test_every_statement_is_used_and_every_used_one_exists(self):
         source = "".join(p.read_text() for p in Path(statements.__file__).parent.glob("*.py"))
-        used = set(re.findall(r'_db\.(?:all|one|run|many)\(\s*"(\w+)"', source))
-        used |= set(re.findall(r'database\.run\(\s*"(\w+)"', source))
+        used = set(re.findall(r'_db\.(?:all|one|run|many|at_last)\(\s*"(\w+)"', source))
+        used |= set(re.findall(r'database\.(?:run|at_last)\(\s*"(\w+)"', source))
         used |= set(re.findall(r'\.run_on\(\s*"(\w+)"', source))
         assert used == set(statements.load("sqlite"))
 

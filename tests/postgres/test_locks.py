@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from alerting.model.delivery import State
 from alerting.testing.builders import A_MOMENT_US as NOW
 from alerting.testing.builders import accepted, an_actor, an_alert, an_opening, deferred
 from alerting.testing.ledger_receipts import a_receipt
-from alerting.testing.ledger_steps import ID, LEASE, SECOND, SMS, opened, plan
+from alerting.testing.ledger_steps import ID, LEASE, SMS, opened, plan
 
 BOUND_S = 10
 
@@ -66,14 +67,59 @@ def test_whoever_settles_the_last_row_stamps_the_alert(two, meanwhile):
         first.planned(ID, recipients=2, notes={})
 
     def end(ledger, batch):
-        # In seconds of their own, so that they do not meet at a counter before.
-        ledger.settle(batch, [accepted(batch.rows[0], at=NOW + batch.id * SECOND)])
+        ledger.settle(batch, [accepted(batch.rows[0])])
         return ledger.settle_alert(ID, at=NOW)
 
     with first.transaction():
         assert end(first, mine) is False, "the other one is still out"
         other = meanwhile(second, lambda ledger: end(ledger, theirs))
     assert other.result(BOUND_S) is True
+
+
+def test_two_who_settle_in_the_same_second_do_not_wait_for_each_other(two):
+    first, second = two
+    plan(first, 1)
+    plan(first, 1, start=1)
+    mine, theirs = leased(first), leased(second, "b")
+    with first.transaction():
+        first.settle(mine, [accepted(mine.rows[0])])
+        # In one thread: would it wait for the other's commit, it would wait for ever.
+        with second.transaction():
+            second._connection.do("SET LOCAL lock_timeout = '2s'")
+            second.settle(theirs, [accepted(theirs.rows[0])])
+        assert sum(n for _, n in second.progress(ID)[SMS]) == 1
+    assert sum(n for _, n in first.progress(ID)[SMS]) == 2
+
+
+def test_two_whose_people_arrive_in_the_same_second_do_not_wait_for_each_other(two):
+    first, second = two
+    plan(first, 1)
+    plan(first, 1, start=1)
+    batches = leased(first), leased(second, "b")
+    for ledger, batch in zip(two, batches, strict=True):
+        with ledger.transaction():
+            ledger.settle(batch, [accepted(batch.rows[0])])
+    with first.transaction():
+        first.apply([a_receipt(batches[0].rows[0].id)], at=NOW)
+        with second.transaction():
+            second._connection.do("SET LOCAL lock_timeout = '2s'")
+            second.apply([a_receipt(batches[1].rows[0].id, person=1)], at=NOW)
+    assert sum(n for _, n in first.arrivals(ID)[SMS]) == 2
+
+
+def test_what_is_undone_is_not_counted_at_the_end(two):
+    ledger, _ = two
+    plan(ledger, 2)
+    batch = leased(ledger)
+    with ledger.transaction():
+        with suppress(ZeroDivisionError), ledger.transaction():
+            ledger.settle(batch, [accepted(batch.rows[0])])
+            raise ZeroDivisionError
+        ledger.settle(batch, [accepted(batch.rows[1])])
+    with suppress(ZeroDivisionError), ledger.transaction():
+        ledger.settle(batch, [accepted(batch.rows[0])])
+        raise ZeroDivisionError
+    assert sum(n for _, n in ledger.progress(ID)[SMS]) == 1
 
 
 def test_a_receipt_waits_for_the_answer_it_is_about(two, meanwhile):

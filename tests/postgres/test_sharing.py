@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.share import divided
 from alerting.clock import FrozenClock, SystemClock
+from alerting.errors import LedgerBusy
 from alerting.ledger.base import Sharing
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.ledger import PostgresLedger
@@ -75,6 +76,21 @@ def test_the_first_begins_at_once_and_who_joins_waits_for_the_others_to_slow_dow
     assert speak(one, "a", renew=False) == Share(0, 2, 0.0), "seen in the very next claim"
     assert speak(two, "b").wait_s < joined.wait_s, "it waits once, not anew each time"
     assert speak(two, "x", channel="email-main") == Share(0, 1, 0.0)
+
+
+def test_who_goes_on_speaking_waits_for_nobody_and_who_joins_for_all_who_do(hosts):
+    one, two = hosts(), hosts()
+    speak(one, "a")
+    speak(two, "b")
+    two._connection.do("SET lock_timeout = '300ms'")
+    with one.transaction():
+        assert one.speak("sms-main", owner="a", until_s=6.0, renew=True).speakers == 2
+        assert speak(two, "b").speakers == 2
+        one.speak("sms-main", owner="c", until_s=6.0, renew=True)
+        assert speak(two, "b").speakers == 2, "not there before its commit"
+        with pytest.raises(LedgerBusy):
+            speak(two, "d")
+    assert speak(two, "d").speakers == 4
 
 
 def test_who_leaves_counts_for_a_last_second_and_who_is_silent_for_a_lease(hosts, eventually):

@@ -48,6 +48,7 @@ class Connection:
         self.raw, self.where = raw, where
         self._statements = {name: _ours(text) for name, text in statements.items()}
         self._waiting: list[tuple[str, Sequence[Any]]] = []
+        self._last: list[tuple[str, Sequence[Any]]] = []  #: named, for the end of the transaction
         self._name = ""
         self.in_doubt = ""  #: the transaction whose COMMIT was sent and never answered
         self.depth = 0
@@ -168,6 +169,17 @@ class Connection:
             return max(0, self._send(text, _columns(given)).rowcount)
         return sum(max(0, self._send(text, row).rowcount) for row in given)
 
+    def at_last(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named statement for all rows in one round trip with the commit: others want the same row.
+
+        A row that every host counts in is then locked for as long as a commit takes, and not while this
+        process does something else, stands still, or waits for the network.
+        """
+        if self.depth:
+            self._last += [(name, row) for row in rows]
+        else:
+            self.many(name, rows)
+
     def _run(self, name: str, params: Sequence[Any]) -> psycopg.Cursor[Any]:
         text = self._statements[name]
         if len(params) == 1 and isinstance(params[0], Columns):
@@ -212,9 +224,12 @@ class Connection:
         name = f"part_{self.depth}"
         opens = (f"SAVEPOINT {name}" if self.depth else "BEGIN", ())
         self._waiting += [opens] if self.depth else [opens, (_NAME, ())]
+        last = len(self._last)
         self.depth += 1
         try:
             yield
+            if self.depth == 1:
+                self._send_last()
             if opens in self._waiting:
                 del self._waiting[self._waiting.index(opens) :]
             elif self.depth > 1:
@@ -222,10 +237,18 @@ class Connection:
             else:
                 self._commit()
         except BaseException:
+            del self._last[last:]
             self._undo(opens, name)
             raise
         finally:
             self.depth -= 1
+
+    def _send_last(self) -> None:
+        """Have what was left to the end travel with the commit, in one order: nobody locks crosswise."""
+        last, self._last = self._last, []
+        for name in sorted({name for name, _ in last}):
+            rows = [row for named, row in last if named == name]
+            self._waiting.append((self._statements[name], _columns(rows)))
 
     def _commit(self) -> None:
         self.in_doubt = self._name

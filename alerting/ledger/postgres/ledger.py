@@ -2,8 +2,9 @@
 
 The rooms are those of the embedded ledger. What differs is that others write at the same time, so
 whatever is looked at in order to be changed is locked first, always in one order: batches by their number,
-then their rows and counters, then the alert, and the audit log last, just before the commit. Two that meet
-in another order after all are told so by the database, and one of them repeats its transaction.
+then their rows and counters, then the alert, then the audit log, and last, with the commit itself, what all
+hosts count in. Two that meet in another order after all are told so by the database, and one of them repeats
+its transaction.
 """
 
 from __future__ import annotations
@@ -154,9 +155,9 @@ class PostgresLedger(Receiving, Drilling):
     def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
         """Return this owner's share of a channel; None when it was not heard of for too long."""
         speakers = Speakers(self._db, self._clock)
-        if renew:
+        if renew and not speakers.go_on(channel, owner, until_s):
             self.alone(f"speaking on {channel}")
-            speakers.renew(channel, owner, until_s)
+            speakers.join(channel, owner, until_s)
         return speakers.share(channel, owner)
 
     def fall_silent(self, channel: str, *, owner: str) -> None:

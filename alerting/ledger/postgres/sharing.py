@@ -36,8 +36,16 @@ class Speakers:
                 return Share(place, len(rows), wait / _SECOND)
         return None
 
-    def renew(self, channel: str, owner: str, until_s: float) -> None:
-        """Say that an owner is there; ``until_s`` seconds long unless it says so again."""
+    def go_on(self, channel: str, owner: str, until_s: float) -> bool:
+        """Say that an owner is still there; False when it has not said so for half of ``until_s`` seconds.
+
+        So long before its time is over nobody can have counted it out, and nobody need wait for it.
+        """
+        lasts = int(until_s * _SECOND)
+        return self._db.run("keep_speaking", (lasts, channel, owner, lasts // 2)) > 0
+
+    def join(self, channel: str, owner: str, until_s: float) -> None:
+        """Say that an owner is there, ``until_s`` seconds long; nobody else may join meanwhile."""
         self._db.run("forget_speakers", (channel, _FORGET_US))
         self._db.run("join_speakers", (channel, owner, int(until_s * _SECOND)))
 

@@ -109,6 +109,33 @@ SELECT id, 1, attempt, at, 'accepted', provider_id, '', '', ''
 FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[])
      AS told_of (id, attempt, at, provider_id)
 
+-- name: add_progress --
+INSERT INTO progress (alert, channel, second, accepted, first_ms, last_ms)
+SELECT alert, channel, second, sum(accepted), min(first_ms), max(last_ms)
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::integer[], ?::bigint[], ?::bigint[])
+     AS told_of (alert, channel, second, accepted, first_ms, last_ms)
+GROUP BY alert, channel, second ORDER BY alert, channel, second
+ON CONFLICT (alert, channel, second) DO UPDATE
+SET accepted = progress.accepted + excluded.accepted,
+    first_ms = least(progress.first_ms, excluded.first_ms),
+    last_ms = greatest(progress.last_ms, excluded.last_ms)
+
+-- name: add_arrival --
+INSERT INTO arrival (alert, channel, second, delivered, first_ms, last_ms)
+SELECT alert, channel, second, count(*), min(first_ms), max(last_ms)
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+     AS told_of (alert, channel, second, first_ms, last_ms)
+GROUP BY alert, channel, second ORDER BY alert, channel, second
+ON CONFLICT (alert, channel, second) DO UPDATE
+SET delivered = arrival.delivered + excluded.delivered,
+    first_ms = least(arrival.first_ms, excluded.first_ms),
+    last_ms = greatest(arrival.last_ms, excluded.last_ms)
+
+-- name: keep_speaking --
+UPDATE speaker SET until = clock.now + ?
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
+WHERE channel = ? AND owner = ? AND until >= clock.now + ?
+
 -- name: join_speakers --
 INSERT INTO speaker (channel, owner, since, until)
 SELECT ?, ?, clock.now, clock.now + ? FROM (
