@@ -122,7 +122,7 @@ class LedgerBusy(LedgerUnavailable):
 
 
 class LedgerLost(LedgerUnavailable):
-    """The ledger cannot be reached; what was being written may be kept or not."""
+    """The ledger cannot be reached, or takes nobody just now; what was being written may be kept or not."""
 
 
 class LedgerDamaged(LedgerUnavailable):

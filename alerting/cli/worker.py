@@ -55,10 +55,10 @@ def _names(app: App, channels: str) -> set[str]:
 
 
 def _refuse_unfit(app: App, *, any_channel: bool) -> None:
-    """Refuse to start on another queue than we know, or where an open alert is for a channel we do not have.
+    """Refuse to start where we cannot work: nothing can be written, the queue or an open alert is not for us.
 
     Raises:
-        LedgerUnavailable: the queue's tables or library are of another version.
+        LedgerUnavailable: this is a standby, or the queue's tables or library are of another version.
         UsageProblem: there is such an alert.
     """
     ledger = app.own_reader()
@@ -66,7 +66,7 @@ def _refuse_unfit(app: App, *, any_channel: bool) -> None:
         return
     try:
         if isinstance(ledger, Queued):
-            ledger.jobs.refuse_other()
+            ledger.jobs.refuse_unfit()
         if not any_channel:
             return
         lacking = {(alert, name) for alert, name in ledger.unsettled() if not app.carries(name)}

@@ -29,11 +29,11 @@ class Jobs(Protocol):
     Every verb is said inside the ledger's ``transaction()``.
     """
 
-    def refuse_other(self) -> None:
-        """Refuse tables, or a library, of a version this program does not know.
+    def refuse_unfit(self) -> None:
+        """Refuse a server that cannot be written, and tables or a library of a version we do not know.
 
         Raises:
-            LedgerUnavailable: they are of another version.
+            LedgerUnavailable: it is a standby, or they are of another version.
             MissingExtra: the library is not installed.
         """
         ...

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -105,6 +106,37 @@ def test_a_server_without_room_refuses_with_the_way_out_and_works_again(hosts, s
     host.send("--channels", "sms-main", place="Gym", code=0)
 
 
+def test_a_worker_that_is_turned_away_waits_and_goes_on(hosts, box, servers):
+    server = servers().start()
+    with psycopg.connect(server.address, autocommit=True) as admin:
+        admin.execute("CREATE ROLE visitor LOGIN; GRANT CREATE ON DATABASE postgres TO visitor")
+        address = server.address.replace("postgres@", "visitor@")
+        desk, one = hosts("desk", address), hosts("one", address)
+        worker = one.start("worker", "--json")
+        assert json.loads(worker.stdout.readline())["kind"] == "worker"
+        alert_id = desk.send_and_leave("--channels", "sms-main")
+        until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
+        admin.execute("ALTER ROLE visitor CONNECTION LIMIT 0")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'visitor'")
+        # What was claimed may leave; then nothing does, from the worker and from the sender of the command.
+        until(lambda: texts_have_stopped(box), 20, "it sends without a record")
+        assert worker.poll() is None
+        admin.execute("ALTER ROLE visitor CONNECTION LIMIT -1")
+    desk.settled(alert_id, within_s=60)
+    sent = [text["to"] for text in box.state("texts")]
+    assert sorted(sent) == [phone(n) for n in range(PEOPLE)], "nothing lost, nothing doubled"
+    assert not any(d.maybe_twice for d in desk.deliveries(alert_id))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    desk.whole()
+
+
+def texts_have_stopped(box):
+    had = box.counts()["texts"]
+    time.sleep(1.5)
+    return box.counts()["texts"] == had < PEOPLE
+
+
 def test_a_standby_refuses_with_the_way_out_and_takes_over_when_the_primary_dies(hosts, box, servers):
     primary, standby = servers().start(), servers()
     copied_from(primary, standby)
@@ -119,16 +151,25 @@ def test_a_standby_refuses_with_the_way_out_and_takes_over_when_the_primary_dies
     host = hosts("one", both)
     alert_id = host.send_and_leave("--channels", "sms-main")
     until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
-    refused = hosts("two", standby.address).send(place="Gym", code=75)
+    two = hosts("two", standby.address)
+    refused = two.send(place="Gym", code=75)
     assert "standby" in refused.stderr
     assert "repeat the command with --local" in refused.stderr
+    assert "standby" in two("worker", code=75).stderr
+    # This one asks whoever answers first: after the primary that is the standby, promoted or not.
+    worker = hosts("three", both.partition("&target")[0]).start("worker", "--json")
+    assert json.loads(worker.stdout.readline())["kind"] == "worker"
     primary.stop(how=signal.SIGQUIT)
+    time.sleep(1)
     with psycopg.connect(standby.address, autocommit=True) as raw:
         raw.execute("SELECT pg_promote()")
     host.settled(alert_id, within_s=60)
     host.sender_gone(within_s=20)
     sent = [text["to"] for text in box.state("texts")]
     assert sorted(sent) == [phone(n) for n in range(PEOPLE)], "nothing lost, nothing doubled"
+    assert worker.poll() is None
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
     host.whole()
 
 

@@ -132,9 +132,9 @@ def test_the_audit_log_is_append_only(postgres_address, fresh_place, change):
 @pytest.mark.parametrize(
     ("state", "kind", "words"),
     [
-        ("53300", LedgerUnavailable, "no more connections"),
+        ("53300", LedgerLost, "no more connections"),
         ("53100", LedgerUnavailable, "disk is full"),
-        ("25006", LedgerUnavailable, "read-only"),
+        ("25006", LedgerLost, "read-only"),
         ("55P03", LedgerBusy, "another program"),
         ("40P01", LedgerConflict, "the same"),
         ("57P01", LedgerLost, "cannot be reached"),

@@ -121,15 +121,23 @@ class Connection:
         }
         for name, value in settings.items():
             self._waiting.append(("SELECT set_config(%s, %s, false)", (name, value)))
-        ((standby,),) = self.do("SELECT pg_is_in_recovery()")
-        if write and standby:
-            raise LedgerUnavailable(
-                Problem(
-                    where=self.where,
-                    what="is a standby, which cannot be written",
-                    fix="name the primary, or all hosts and target_session_attrs=read-write",
-                )
+        standby = self.standby
+        if write and standby is not None:
+            raise standby
+
+    @property
+    def standby(self) -> LedgerLost | None:
+        """What to tell whoever wants to write here: nothing, unless this follows another server."""
+        ((follows,),) = self.do("SELECT pg_is_in_recovery()")
+        if not follows:
+            return None
+        return LedgerLost(
+            Problem(
+                where=self.where,
+                what="is a standby, which cannot be written",
+                fix="name the primary, or all hosts and target_session_attrs=read-write",
             )
+        )
 
     # -- statements -------------------------------------------------------------------------------
 

@@ -22,8 +22,9 @@ _LOST: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "57P04"})
 #: SQLSTATE -> (error, what happened, what to do).
 #: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SAID: Final[Mapping[str, tuple[type[LedgerUnavailable], str, str]]] = {
+    # What takes nobody, or nobody who writes, takes us again after a while: see ``SharedWriter``.
     "25006": (
-        LedgerUnavailable,
+        LedgerLost,
         "it is read-only: a standby, or closed for writing",
         "name the primary, or all hosts and target_session_attrs=read-write",
     ),
@@ -40,7 +41,7 @@ _SAID: Final[Mapping[str, tuple[type[LedgerUnavailable], str, str]]] = {
     "53100": (LedgerUnavailable, "its disk is full; nothing was written", "free some space and try again"),
     "53200": (LedgerUnavailable, "it is out of memory", "try again; give it more"),
     "53300": (
-        LedgerUnavailable,
+        LedgerLost,
         "it takes no more connections",
         "close some, or raise max_connections: each process of ours needs three",
     ),
@@ -53,15 +54,15 @@ _SAID: Final[Mapping[str, tuple[type[LedgerUnavailable], str, str]]] = {
 #: What a server says when it does not let somebody in -> SQLSTATE.
 #: https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c, libpq/auth.c
 _REFUSED: Final[Mapping[str, str]] = {
+    "too many clients": "53300",
+    "connection slots are reserved": "53300",
+    "too many connections": "53300",  # for a role or a database, which it names
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
     "no pg_hba.conf entry": "28000",
     "authentication failed": "28000",
     'role "': "28000",
     'database "': "3D000",
-    "too many clients": "53300",
-    "connection slots are reserved": "53300",
-    "too many connections": "53300",
     "session is read-only": "25006",
     "server is in hot standby mode": "25006",
 }

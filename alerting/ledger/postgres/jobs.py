@@ -31,13 +31,15 @@ class PostgresJobs:
         """Take back the jobs of an alert that nobody has taken yet."""
         self._db.all("drop_jobs", (alert,))
 
-    def refuse_other(self) -> None:
-        """Refuse tables, or a library, of a version this program does not know.
+    def refuse_unfit(self) -> None:
+        """Refuse a server that cannot be written, and tables or a library of a version we do not know.
 
         Raises:
-            LedgerUnavailable: they are of another version.
+            LedgerUnavailable: it is a standby, or they are of another version.
             MissingExtra: the library is not installed.
         """
+        if standby := self._connection.standby:
+            raise standby
         refuse_other(self._connection)
 
     def ask(self, statement: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 Two processes that want the same rows in another order are told apart by the database: one of them repeats
 its transaction. When the server goes away nothing is sent, since no attempt can be committed; the writer
-connects anew, asks what became of the commit that was never answered, and goes on.
+connects anew, asks what became of the commit that was never answered, and goes on. So it does when the server
+is there but has no connection left, or has become a standby: another one is the primary then, or it will be.
 """
 
 from __future__ import annotations
