@@ -20,6 +20,8 @@ from alerting.model.receipt import Receipt
 #: Least digits of a key that are taken for one. Mail leaves room for 20 of the 32 beside the row.
 _SHORTEST_KEY: Final = 16
 _LARGEST_ROW: Final = 1 << 62
+#: Digits of the largest. Python refuses to read very long numbers, and a key comes from outside.
+_DIGITS: Final = 19
 _MARK_BYTES: Final = 16
 #: How long after an alert a receipt may still name only an address: relays give up within five days
 #: (RFC 5321 section 4.5.4.1), plus one for their reports.
@@ -92,9 +94,8 @@ class Matching(Keeping):
         return self._by_provider(provider_id, at) if provider_id else None
 
     def _named(self, key: str, row: str) -> Target | None:
-        if not (row.isascii() and row.isdigit() and int(row) < _LARGEST_ROW):
-            return None
-        found = self._look(int(row))
+        number = row_named(row)
+        found = None if number is None else self._look(number)
         if found is None:
             return None
         target = _target_of(found)
@@ -116,6 +117,14 @@ class Matching(Keeping):
             if fits:
                 return self._target(delivery)
         return None
+
+
+def row_named(row: str) -> int | None:
+    """Return the row that the end of a key names; None when there can be none of that name."""
+    if not (row.isascii() and row.isdigit()) or len(row) > _DIGITS:
+        return None
+    number = int(row)
+    return number if number < _LARGEST_ROW else None
 
 
 def _fits(key: str, alert_id: str, channel: str, address: str) -> bool:

@@ -150,6 +150,22 @@ class LedgerReceipts:
         cut = a_receipt(rows[0].id, key=f"{good[:20]}.{rows[0].id}")
         assert apply(ledger, cut).changed == 1, "mail has room for less than the whole key"
 
+    def test_a_row_that_cannot_be_is_nobodys(self, ledger: Ledger) -> None:
+        """A key comes from outside: whoever can reach a callback may write anything behind its dot."""
+        _taken(ledger)
+        rows = (
+            "9" * 20,
+            "9" * 5000,
+            str(1 << 62),
+            str((1 << 63) - 1),
+            "-5",
+            "\N{ARABIC-INDIC DIGIT ONE}",
+            "x",
+        )
+        wrong = [a_receipt(1, key=f"{'0' * 32}.{row}") for row in rows]
+        done = apply(ledger, *wrong)
+        assert (done.changed, done.orphaned) == (0, len(rows))
+
     def test_orphans_wait_for_their_row(self, ledger: Ledger) -> None:
         """They are adopted once the row is known by that name."""
         batch = sent(ledger, 1)

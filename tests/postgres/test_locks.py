@@ -195,3 +195,52 @@ def test_two_who_open_the_same_come_one_after_the_other(two, meanwhile):
         assert look_and_open(first, "L-NEW001") == "opened"
         other = meanwhile(second, lambda ledger: look_and_open(ledger, "L-NEW002"))
     assert other.result(BOUND_S) == "joined"
+
+
+def test_an_act_in_a_part_of_a_transaction_keeps_nobody_waiting(two, meanwhile):
+    """The log is locked at the very end: whoever opens an alert for thousands holds up no other act."""
+    first, second = two
+
+    def act(ledger, name):
+        ledger.record_act(name, "s", {}, actor=an_actor(), at=NOW)
+
+    with first.transaction():
+        with first.transaction():
+            act(first, "one")
+        other = meanwhile(second, lambda ledger: act(ledger, "two"))
+        assert other.done()
+    assert [row.action for row in first.audit("s")] == ["two", "one"]
+
+
+def test_two_who_join_a_channel_in_the_same_moment_see_each_other(two, meanwhile):
+    """Each alone would take the whole rate of the provider."""
+    first, second = two
+
+    def join(ledger, owner):
+        return ledger.speak(SMS, owner=owner, until_s=6.0, renew=True)
+
+    with first.transaction():
+        assert join(first, "a").speakers == 1
+        other = meanwhile(second, lambda ledger: join(ledger, "b"))
+    joined = other.result(BOUND_S)
+    assert (joined.place, joined.speakers) == (1, 2)
+    assert joined.wait_s > 0
+
+
+def test_receipts_of_several_batches_in_any_order_cross_nobody(two, meanwhile):
+    """Two hosts hear of the same batches in another order; neither has to be told to try again."""
+    first, second = two
+    plan(first, 1)
+    plan(first, 1, start=1)
+    batches = [leased(first), leased(first, "b")]
+    for batch in batches:
+        with first.transaction():
+            first.settle(batch, [accepted(batch.rows[0])])
+    early, late = (a_receipt(batch.rows[0].id, person=person) for person, batch in enumerate(batches))
+
+    with first.transaction():
+        first.apply([early], at=NOW)
+        other = meanwhile(second, lambda ledger: ledger.apply([late, early], at=NOW))
+        first.apply([late], at=NOW)
+    assert other.result(BOUND_S).repeated == 2
+    assert {d.state for d in first.deliveries(ID)} == {State.DELIVERED}

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -10,15 +11,19 @@ import pytest
 from alerting.clock import FrozenClock
 from alerting.errors import LedgerLost
 from alerting.ledger.audit import first_break
+from alerting.ledger.postgres.faults import LedgerConflict
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.ledger.postgres.writer import SharedWriter
 from alerting.model.delivery import State
+from alerting.secret import Secret
 from alerting.testing.builders import A_MOMENT_US as NOW
 from alerting.testing.builders import accepted, an_actor, an_alert, an_opening, deferred, some_deliveries
 from alerting.testing.ledger_receipts import a_receipt
 from alerting.testing.ledger_steps import ID, LEASE, SMS, opened, plan
 
 LONG = timedelta(seconds=20)
+#: An address at which nobody answers.
+NOBODY = "postgresql://nobody@/postgres?host=/nowhere"
 
 
 @pytest.fixture
@@ -216,3 +221,99 @@ def test_a_server_that_stays_away_is_told_in_words(open_ledger):
         writer.submit(act(1)).result(20)
     assert paused
     writer.close()
+
+
+@pytest.fixture
+def held(open_ledger):
+    """Return a function that submits changes which all come into one transaction."""
+    writer = SharedWriter(open_ledger, patience=LONG)
+
+    def together(*changes):
+        begun, go = threading.Event(), threading.Event()
+        first = writer.submit(lambda _: (begun.set(), go.wait(20)))
+        begun.wait(20)
+        futures = [writer.submit(change) for change in changes]
+        go.set()
+        first.result(20)
+        return futures
+
+    yield together
+    writer.close()
+
+
+def test_a_mistake_of_a_run_that_is_repeated_is_forgotten(held, open_ledger):
+    """Told otherwise, somebody would believe that nothing was recorded, and do it again."""
+    runs = []
+
+    def stumbles(ledger):
+        runs.append("stumbled")
+        if len(runs) == 1:
+            raise ValueError("as it was then")
+        act(7)(ledger)
+        return "recorded"
+
+    def crosses(_):
+        if len(runs) == 1:
+            raise LedgerConflict("others were writing the same")
+
+    stumbled, crossed = held(stumbles, crosses)
+    assert stumbled.result(20) == "recorded"
+    assert crossed.result(20) is None
+    assert [row.at for row in open_ledger().audit()] == [7]
+
+
+def test_who_crosses_others_for_ever_is_told_and_nothing_is_kept(held, open_ledger):
+    runs = []
+
+    def crosses(ledger):
+        runs.append(1)
+        act(7)(ledger)
+        raise LedgerConflict("others were writing the same")
+
+    [crossed] = held(crosses)
+    with pytest.raises(LedgerConflict):
+        crossed.result(20)
+    assert 2 < len(runs) < 100
+    [after] = held(act(8))
+    assert after.result(20) is None
+    assert [row.at for row in open_ledger().audit()] == [8]
+
+
+def test_what_could_not_be_written_while_the_server_was_away_is_never_told_as_done(
+    postgres_address, open_ledger
+):
+    ledger = open_ledger()
+    writer = SharedWriter(lambda: ledger, patience=timedelta(seconds=0.3))
+    writer.submit(act(1)).result(20)
+    place, ledger._place = ledger._place, replace(ledger._place, address=Secret(NOBODY))
+    end(postgres_address, ledger._connection.raw.info.backend_pid)
+
+    with pytest.raises(LedgerLost):
+        writer.submit(act(2)).result(20)
+    ledger._place = place
+    assert writer.submit(act(3)).result(20) is None
+
+    assert [row.at for row in open_ledger().audit()] == [1, 3]
+    writer.close()
+
+
+def test_a_writer_that_is_closed_waits_for_no_server():
+    """Whoever stops a host whose database is away does not wait for the end of its patience."""
+    pauses, closing = [], []
+
+    def away():
+        raise LedgerLost("postgresql://db/alerts: cannot be reached")
+
+    def pause(_):
+        pauses.append(1)
+        assert len(pauses) < 5
+        if not closing:
+            closing.append(threading.Thread(target=writer.close))
+            closing[0].start()
+        closing[0].join(0.2)
+
+    writer = SharedWriter(away, patience=timedelta(hours=1), sleep=pause)
+    with pytest.raises(LedgerLost):
+        writer.submit(act(1)).result(20)
+    closing[0].join(20)
+    assert not closing[0].is_alive()

@@ -19,6 +19,7 @@ from alerting.ledger import statements
 from alerting.ledger.audit import row_after
 from alerting.ledger.codec import canonical
 from alerting.ledger.drilling import Drilling
+from alerting.ledger.matching import row_named
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.connection import IDLE_S, Connection
 from alerting.ledger.postgres.jobs import PostgresJobs
@@ -33,7 +34,6 @@ from alerting.model.delivery import State
 from alerting.model.receipt import Receipt
 
 _PATIENCE: Final = timedelta(seconds=5)
-_LARGEST: Final = 1 << 62
 #: How often whoever finds nothing to take up looks for others that stand still, in seconds.
 _SWEEP_S: Final = 2.0
 
@@ -254,9 +254,8 @@ class PostgresLedger(Receiving, Drilling):
 
     def apply(self, receipts: Sequence[Receipt], *, at: int) -> Applied:
         """Keep receipts and move their rows; a repeat changes nothing."""
-        named = (receipt.key.partition(".")[2] for receipt in receipts)
-        rows = {int(row) for row in named if row.isascii() and row.isdigit()}
-        batches = sorted({row // STRIDE for row in rows if row < _LARGEST})
+        named = (row_named(receipt.key.partition(".")[2]) for receipt in receipts)
+        batches = sorted({row // STRIDE for row in named if row is not None})
         self._connection.ahead("lock_batches", (batches,))
         return super().apply(receipts, at=at)
 
