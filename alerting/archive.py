@@ -155,7 +155,7 @@ class Archive:
             try:
                 self._bring_up()
             except LedgerUnavailable:
-                raise error from None
+                raise self._held(error) from None
             return SqliteLedger.open(path, write=False, clock=self.clock)
 
     def moved(
@@ -168,12 +168,14 @@ class Archive:
             LedgerUnavailable: something is there already, or the copy is not whole.
         """
         from alerting.ledger.postgres.copying import copy_ledger
+        from alerting.ledger.sqlite import SqliteLedger
 
         assert self.shared is not None
         lock = self.lock()
         # A sender whose last message is out still seals its record; that takes a moment.
         lock.acquire(patience_s=_SEALING_S)
         with lock:
+            SqliteLedger.open(self.ledger_path, clock=self.clock).close()  # it may be of an older version
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
 
     def merged(self, source: Path, *, actor: Actor) -> Merged:
@@ -259,6 +261,13 @@ class Archive:
         own = Forgetter.open(self.ledger_path, clock=self.clock)
         assert isinstance(own, Forgetter)
         return own
+
+    def _held(self, error: LedgerUnavailable) -> LedgerUnavailable:
+        """Return the error, or, where a program of an older version keeps it so, what to do about that."""
+        from alerting.ledger.upgraded import OlderLedger, at_work
+
+        pid = self.lock().held_by()
+        return at_work(error, pid) if pid and isinstance(error, OlderLedger) else error
 
     def _bring_up(self) -> None:
         from alerting.ledger.sqlite import SqliteLedger

@@ -252,7 +252,9 @@ class Runner:
         except (AlertingError, ConfigProblem) as error:
             return refusal(error)
         except (KeyError, TypeError, ValueError) as error:
-            return refusal(PlanRefused(f"not understood: {type(error).__name__}"))
+            what = f"the process that owns the ledger does not understand this ({type(error).__name__})"
+            fix = "it may be of another version than this command: restart it, and repeat"
+            return refusal(PlanRefused(Problem(where="", what=what, fix=fix)))
 
     async def _carry_out(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
         match told.get("verb"):

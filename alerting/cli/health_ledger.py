@@ -32,6 +32,7 @@ def record(state: Path, clock: Clock, *, quick: bool) -> Iterator[Finding]:
     from alerting.ledger.lock import RunnerLock
     from alerting.ledger.migrate import latest
     from alerting.ledger.sqlite import SqliteLedger
+    from alerting.ledger.upgraded import OlderLedger, at_work
 
     path = state / "ledger.db"
     yield _version()
@@ -41,7 +42,9 @@ def record(state: Path, clock: Clock, *, quick: bool) -> Iterator[Finding]:
     try:
         ledger = SqliteLedger.open(path, write=False, clock=clock)
     except LedgerUnavailable as error:
-        yield from failures("ledger", Area.LEDGER, error.problems)
+        pid = RunnerLock(state).held_by()
+        told = at_work(error, pid) if pid and isinstance(error, OlderLedger) else error
+        yield from failures("ledger", Area.LEDGER, told.problems)
         return
     try:
         size = path.stat().st_size / 1e6

@@ -1,6 +1,7 @@
 """Alerts and contents as canonical JSON, and back.
 
-A field that a later version adds, with a default, is simply missing in older records.
+A field that a later version adds, with a default, is simply missing in older records. An older program that
+works beside that version leaves the field alone: a shared ledger is written by both during an upgrade.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ _ALERT: Final[Mapping[str, Callable[[Any], object]]] = {
     "response_type": lambda word: ResponseType(word) if word else None,
 }
 _CONTENT: Final[Mapping[str, Callable[[Any], object]]] = {"unit": Unit, "notes": tuple}
+_OF_ALERT: Final = frozenset(field.name for field in fields(Alert))
+_OF_CONTENT: Final = frozenset(field.name for field in fields(Content))
 
 
 def canonical(value: object) -> str:
@@ -63,7 +66,7 @@ def alert_text(alert: Alert) -> str:
 
 def alert_from(text: str) -> Alert:
     """Return the alert that ``alert_text`` wrote."""
-    return Alert(**_revived(text, _ALERT))
+    return Alert(**_revived(text, _ALERT, _OF_ALERT))
 
 
 def content_text(content: Content) -> str:
@@ -73,9 +76,9 @@ def content_text(content: Content) -> str:
 
 def content_from(text: str) -> Content:
     """Return the content that ``content_text`` wrote."""
-    return Content(**_revived(text, _CONTENT))
+    return Content(**_revived(text, _CONTENT, _OF_CONTENT))
 
 
-def _revived(text: str, how: Mapping[str, Callable[[Any], object]]) -> dict[str, Any]:
+def _revived(text: str, how: Mapping[str, Callable[[Any], object]], known: frozenset[str]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(text)
-    return {name: how[name](value) if name in how else value for name, value in body.items()}
+    return {name: how[name](value) if name in how else value for name, value in body.items() if name in known}

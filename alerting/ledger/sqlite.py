@@ -20,6 +20,7 @@ from alerting.ledger.migrate import latest, steps
 from alerting.ledger.place import refuse_network
 from alerting.ledger.receiving import Receiving
 from alerting.ledger.rows import NewList
+from alerting.ledger.upgraded import newer, note_upgrade, older
 from alerting.model.delivery import State
 
 #: Marks the file as ours ("ALRT"), so that no other program's file is taken for a ledger.
@@ -54,7 +55,7 @@ class SqliteLedger(Receiving, Drilling):
             _make(path, patience)
         connection = Connection.connect(path, statements.load("sqlite"), write=write, patience=patience)
         try:
-            _bring_up(connection, write=write)
+            _bring_up(connection, clock, write=write)
         except BaseException:
             connection.close()
             raise
@@ -207,26 +208,17 @@ def _version(connection: Connection) -> int:
     return int(version)
 
 
-def _bring_up(connection: Connection, *, write: bool) -> None:
+def _bring_up(connection: Connection, clock: Clock, *, write: bool) -> None:
     version, ours = _version(connection), latest()
     if version > ours:
-        raise LedgerUnavailable(
-            Problem(
-                where=str(connection.path),
-                what=f"was written by a newer version of this program (ledger {version}, we know {ours})",
-                fix="use that version, or a newer one",
-            )
-        )
+        raise newer(str(connection.path), version, ours)
     if version == ours:
         return
     if not write:
-        raise LedgerUnavailable(
-            Problem(
-                where=str(connection.path),
-                what=f"is of an older version (ledger {version}, we need {ours})",
-                fix="run `alert resume` once: it brings the ledger up to date",
-            )
-        )
+        raise older(str(connection.path), version, ours)
     with connection.transaction():
         # Asked again under the lock: somebody may have been faster.
-        _apply(connection, _version(connection))
+        version = _version(connection)
+        if version < ours:
+            _apply(connection, version)
+            note_upgrade(connection, clock, before=version, after=ours)

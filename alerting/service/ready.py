@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.clock import micros
 from alerting.errors import AlertingError
@@ -138,7 +138,16 @@ def waiting_for(ledger: LedgerReader, incident: str) -> tuple[Ready, ...]:
     """Return what is on record as waiting for an incident; empty while nothing is."""
     last = next((act for act in reversed([*ledger.audit(incident)]) if act.action == PREPARED), None)
     told = json.loads(last.body)["ready"] if last else {}
-    return tuple(
-        Ready(verb=verb, **{**one, "choices": {name: tuple(c) for name, c in one.get("choices", {}).items()}})
-        for verb, one in told.items()
+    return tuple(_told(verb, one) for verb, one in told.items())
+
+
+def _told(verb: str, one: Mapping[str, Any]) -> Ready:
+    """Read what this version knows of it: another one, older or newer, may have written it."""
+    return Ready(
+        verb=verb,
+        template=one["template"],
+        texts=one["texts"],
+        needs=one["needs"],
+        choices={name: tuple(offered) for name, offered in one.get("choices", {}).items()},
+        trouble=one["trouble"],
     )

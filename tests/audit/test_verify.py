@@ -11,6 +11,7 @@ from alerting.audit.checkpoint import read
 from alerting.audit.signer import Verifier, stand_in_key
 from alerting.audit.verify import BY_ALERT, GROWING, PASSING, verify, verify_file
 from alerting.ledger.audit import Chain, record_digest, row_after
+from alerting.ledger.migrate import latest
 from alerting.ledger.rows import Actor, AuditRow
 from alerting.ledger.scrutiny import LedgerCopy
 from alerting.ledger.sqlite import SqliteLedger
@@ -56,6 +57,34 @@ def test_a_ledger_of_the_version_before_is_whole_as_it_is_and_once_it_is_brought
     assert look(lived).broken == []
     with closing(sqlite3.connect(lived.path)) as raw:
         assert "pending" not in {row[1] for row in raw.execute("PRAGMA table_info(alert)")}
+
+
+def test_a_sealed_ledger_that_was_only_brought_up_to_date_is_whole_and_says_that_it_was(lived):
+    """Every table is sealed as it stood; a change of the tables must not look like somebody's hand."""
+    with closing(sqlite3.connect(lived.path)) as raw:
+        raw.executescript("""
+            ALTER TABLE alert ADD COLUMN pending TEXT NOT NULL DEFAULT '{}';
+            UPDATE meta SET value = '3' WHERE name = 'schema';
+        """)
+    lived.checkpoint()
+    lived.ledger.close()
+    lived.ledger = SqliteLedger.open(lived.path, clock=lived.clock)
+    assert look(lived).broken == []
+    *_, last = lived.ledger.audit()
+    assert (last.action, last.subject, json.loads(last.body)) == (
+        "ledger.upgraded",
+        "ledger",
+        {"from": 3, "to": latest()},
+    )
+
+
+def test_a_file_of_a_newer_version_is_sent_to_that_version(lived):
+    lived.ledger.close()
+    with closing(sqlite3.connect(lived.path)) as raw:
+        raw.executescript("UPDATE meta SET value = '99' WHERE name = 'schema'")
+    first, *_ = verify_file(lived.path).broken
+    assert "it says it is of version 99" in first
+    assert first.endswith("if a newer program brought it there, verify it with that one")
 
 
 def test_a_ledger_that_nobody_touched_is_whole_at_every_moment(lived):

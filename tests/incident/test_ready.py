@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from scene import LEE, Campus
@@ -72,6 +73,19 @@ def test_what_waits_is_on_record_once_with_its_texts(campus):
     assert waiting_for(campus.ledger, alert) == found
     (act,) = (act for act in campus.ledger.audit(alert) if act.action == "incident.prepared")
     assert "ALL CLEAR" in json.loads(act.body)["ready"]["all-clear"]["texts"]["page"]
+
+
+def test_what_waits_may_have_been_written_by_an_older_or_a_newer_version(campus):
+    alert = campus.send()
+    found = prepare(campus, alert)
+    (act,) = (act for act in campus.ledger.audit(alert) if act.action == "incident.prepared")
+    body = json.loads(act.body)
+    for one in body["ready"].values():
+        assert one.pop("choices") is not None
+        one["of_a_later_version"] = 1
+    with campus.ledger.transaction():
+        campus.ledger.record_act("incident.prepared", alert, body, actor=LEE, at=act.at)
+    assert [replace(one, choices={}) for one in found] == list(waiting_for(campus.ledger, alert))
 
 
 def test_after_each_message_what_waits_is_rendered_again_and_after_the_last_nothing_is(campus):

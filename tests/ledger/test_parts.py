@@ -1,3 +1,4 @@
+import json
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
@@ -126,6 +127,14 @@ class TestCodec:
     def test_a_field_added_later_is_missing_in_older_records(self):
         text = alert_text(an_alert()).replace('"priority":50,', "")
         assert alert_from(text) == an_alert()
+
+    def test_a_field_of_a_later_version_is_left_alone_while_both_work_side_by_side(self):
+        for made, written, back in (
+            (an_alert(), alert_text, alert_from),
+            (a_content("é"), content_text, content_from),
+        ):
+            told = {**json.loads(written(made)), "of_a_later_version": {"a": 1}}
+            assert back(canonical(told)) == made
 
 
 class TestInstants:

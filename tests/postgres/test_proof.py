@@ -15,6 +15,7 @@ from alerting.clock import FrozenClock
 from alerting.errors import LedgerUnavailable
 from alerting.ledger.postgres.forgetting import SharedForgetter
 from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.ledger.postgres.migrate import latest
 from alerting.ledger.postgres.scrutiny import SharedCopy
 from alerting.ledger.rows import ReplyRow
 from alerting.model.receipt import ReceiptStatus
@@ -120,6 +121,24 @@ def test_what_was_changed_is_found(record, change, text, words):
     record.seal()
     change(text)
     assert any(words in told for told in record.broken()), record.broken()
+
+
+def test_what_a_newer_version_added_is_no_damage_to_one_that_may_go_on_beside_it(record, change):
+    change(f"""
+        UPDATE meta SET value = '{latest() + 1}' WHERE name = 'schema';
+        CREATE TABLE later (x int);
+        ALTER TABLE alert ADD COLUMN aside text NOT NULL DEFAULT '';
+        CREATE INDEX later_x ON later (x);
+    """)
+    record.seal()
+    verdict = verify_opened(record.archive.copy, key=stand_in_key(record.state, make=False))
+    assert verdict.broken == []
+    assert f"it was brought to version {latest() + 1}" in verdict.notes[0]
+    change("UPDATE alert SET body = body || ' '")
+    assert any("not those that were opened" in told for told in record.broken())
+    change(f"UPDATE meta SET value = '{latest() + 1}' WHERE name = 'least'")
+    with pytest.raises(LedgerUnavailable, match="newer version"):
+        record.broken()
 
 
 def test_a_host_with_other_keys_does_not_seal(record, tmp_path_factory):

@@ -120,7 +120,7 @@ class Connection:
             "default_transaction_read_only": "off" if write else "on",
         }
         for name, value in settings.items():
-            self._waiting.append(("SELECT set_config(%s, %s, false)", (name, value)))
+            self.said_ahead("SELECT set_config(%s, %s, false)", (name, value))
         standby = self.standby
         if write and standby is not None:
             raise standby
@@ -154,7 +154,11 @@ class Connection:
 
     def ahead(self, name: str, params: Sequence[Any] = ()) -> None:
         """Run a named statement before the next one, without an answer: a lock to take first."""
-        self._waiting.append((self._statements[name], params))
+        self.said_ahead(self._statements[name], params)
+
+    def said_ahead(self, text: str, params: Sequence[Any] = ()) -> None:
+        """Run a statement given as text before the next one, without an answer."""
+        self._waiting.append((text, params))
 
     def all(self, name: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a named statement and return every row."""

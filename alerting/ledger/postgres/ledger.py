@@ -23,7 +23,7 @@ from alerting.ledger.matching import row_named
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.connection import IDLE_S, Connection
 from alerting.ledger.postgres.jobs import PostgresJobs
-from alerting.ledger.postgres.migrate import bring_up
+from alerting.ledger.postgres.migrate import admit, bring_up
 from alerting.ledger.postgres.place import Place
 from alerting.ledger.postgres.sharing import Speakers
 from alerting.ledger.reading import STRIDE
@@ -84,7 +84,7 @@ class PostgresLedger(Receiving, Drilling):
         named = statements.load("postgres")
         connection = Connection.connect(place, named, write=write, patience=patience)
         try:
-            bring_up(connection, place.schema, write=write, force=force)
+            bring_up(connection, place.schema, clock, write=write, force=force)
         except BaseException:
             connection.close()
             raise
@@ -117,12 +117,18 @@ class PostgresLedger(Receiving, Drilling):
         None when the server cannot tell yet: ask again.
 
         Raises:
+            NewerLedger: it was changed meanwhile, and this program must leave it alone.
             LedgerUnavailable: it still cannot be reached, or not be written.
         """
         doubt = self._connection.in_doubt
         self._connection.close()
         named = statements.load("postgres")
         fresh = Connection.connect(self._place, named, write=True, patience=patience)
+        try:
+            admit(fresh, self._place.schema)
+        except BaseException:
+            fresh.close()
+            raise
         fresh.in_doubt = doubt
         self._db = self._connection = fresh
         kept = fresh.kept(doubt) if doubt else False

@@ -11,6 +11,8 @@ from alerting.ledger.postgres.place import Place
 #: What Procrastinate's trigger tells of every new job. Databases tell their own clients only.
 _HEARD: Final = "LISTEN procrastinate_any_queue_v1"
 _PAUSE_S: Final = 1.0
+#: It uses no table of ours, so it is not among the programs a change of them has to wait for.
+_NAME: Final = "alert listens"
 
 
 async def listen(place: Place, heard: Callable[[], None]) -> None:
@@ -25,7 +27,7 @@ async def listen(place: Place, heard: Callable[[], None]) -> None:
             async with await psycopg.AsyncConnection.connect(
                 place.address.reveal(),
                 autocommit=True,
-                application_name="alert",
+                application_name=_NAME,
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=3,

@@ -2,7 +2,8 @@
 
 A change widens first and narrows two versions later, so that this version and the one before it work side
 by side while hosts are brought up to date one by one. ``-- least: N`` at the head of a file says which
-version may still work with what it makes; without it, only its own and later ones.
+version may still work with what it makes; without it, only its own and later ones. A step that shuts out
+versions which could work until then waits until none of them is connected.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from alerting.clock import Clock
 from alerting.errors import LedgerUnavailable, Problem
 from alerting.ledger.postgres.connection import Connection
+from alerting.ledger.postgres.programs import refuse_older, register
 from alerting.ledger.postgres.queue import raise_queue, wanted_by
+from alerting.ledger.upgraded import newer, note_upgrade, older
 
 _FOLDER: Final = Path(__file__).parent.parent / "migrations" / "postgres"
 _FILES: Final = "[0-9][0-9][0-9][0-9]_*.sql"
@@ -23,10 +27,6 @@ _LEAST: Final = re.compile(r"^-- least: (\d+)$", re.MULTILINE)
 
 class NoLedgerYet(LedgerUnavailable):
     """There is no ledger here yet."""
-
-
-class OlderLedger(LedgerUnavailable):
-    """The ledger is of an older version."""
 
 
 def files() -> Sequence[Path]:
@@ -48,22 +48,37 @@ def version(connection: Connection) -> tuple[int, int]:
     return int(told["schema"]), int(told["least"])
 
 
-def bring_up(connection: Connection, schema: str, *, write: bool, force: bool = False) -> None:
+def admit(connection: Connection, schema: str) -> int:
+    """Say which version this program is, and return that of the tables; 0 for none.
+
+    In this order: what is changed after it was looked at waits until this connection is over.
+
+    Raises:
+        NewerLedger: the tables were changed by a version that leaves nothing for this one.
+    """
+    register(connection, schema, latest())
+    found, least = version(connection)
+    if found > latest() < least:
+        raise newer(connection.where, found, latest())
+    return found
+
+
+def bring_up(connection: Connection, schema: str, clock: Clock, *, write: bool, force: bool = False) -> None:
     """Make the tables, or bring them up to date; a reader only looks whether it may read.
 
     While somebody is sending, tables are changed only with ``force``: whoever sends would wait for it.
 
     Raises:
-        LedgerUnavailable: there is no ledger, it is too new or too old, or the rights are missing.
+        LedgerUnavailable: there is no ledger, it is too new or too old, somebody is sending, programs are
+            connected that could not go on, or the rights are missing.
     """
-    found, least = version(connection)
-    _refuse_newer(connection.where, found, least)
+    found = admit(connection, schema)
     if found >= latest():
         return
     if write:
         if found and not force:
             _refuse_busy(connection, found)
-        _apply(connection, schema)
+        _apply(connection, schema, clock)
     elif not found:
         raise NoLedgerYet(
             Problem(
@@ -73,13 +88,7 @@ def bring_up(connection: Connection, schema: str, *, write: bool, force: bool = 
             )
         )
     else:
-        raise OlderLedger(
-            Problem(
-                where=connection.where,
-                what=f"is of an older version (ledger {found}, we need {latest()})",
-                fix="run `alert resume` once: it brings the ledger up to date",
-            )
-        )
+        raise older(connection.where, found, latest())
 
 
 def _refuse_busy(connection: Connection, found: int) -> None:
@@ -101,36 +110,40 @@ def _now(connection: Connection) -> int:
     return int(now)
 
 
-def _refuse_newer(where: str, found: int, least: int) -> None:
-    if found > latest() < least:
-        raise LedgerUnavailable(
-            Problem(
-                where=where,
-                what=f"was changed by a newer version of this program (ledger {found}, we know {latest()})",
-                fix="use that version, or a newer one",
-            )
-        )
-
-
-def _apply(connection: Connection, schema: str) -> None:
+def _apply(connection: Connection, schema: str, clock: Clock) -> None:
     with connection.transaction():
         # Two hosts may come first: the second waits here, looks again, and finds nothing to do.
         connection.do("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"alerting.{schema}",))
         ((there,),) = connection.do("SELECT to_regnamespace(%s) IS NOT NULL", (f'"{schema}"',))
         if not there:
             connection.do(f'CREATE SCHEMA "{schema}"')
-        found, least = version(connection)
-        for file in files()[found:]:
-            text = file.read_text("utf-8")
+        before, admitted = version(connection)
+        steps = files()[before:]
+        if not steps:
+            return
+        texts = [file.read_text("utf-8") for file in steps]
+        least = max(admitted, *(_least(file, text) for file, text in zip(steps, texts, strict=True)))
+        if before and least > admitted:
+            refuse_older(connection, schema, least)
+        for text in texts:
             connection.do(text)
             if queue := wanted_by(text):
                 raise_queue(connection, queue)
-            told = _LEAST.search(text)
-            found = int(file.name[:4])
-            least = int(told[1]) if told else found
-        for name, value in (("schema", found), ("least", least)):
-            connection.do(
-                "INSERT INTO meta (name, value) VALUES (%s, %s)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (name, str(value)),
-            )
+        _note(connection, least)
+        if before:
+            connection.ahead("lock_audit")
+            note_upgrade(connection, clock, before=before, after=latest())
+
+
+def _least(file: Path, text: str) -> int:
+    told = _LEAST.search(text)
+    return int(told[1]) if told else int(file.name[:4])
+
+
+def _note(connection: Connection, least: int) -> None:
+    for name, value in (("schema", latest()), ("least", least)):
+        connection.do(
+            "INSERT INTO meta (name, value) VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, str(value)),
+        )

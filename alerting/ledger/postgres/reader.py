@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from alerting.clock import Clock
 from alerting.ledger.postgres.ledger import PostgresLedger
-from alerting.ledger.postgres.migrate import NoLedgerYet, OlderLedger
+from alerting.ledger.postgres.migrate import NoLedgerYet
 from alerting.ledger.postgres.place import Place
+from alerting.ledger.upgraded import OlderLedger
 
 
 def reader_at(place: Place, *, clock: Clock, patience: timedelta) -> PostgresLedger | None:

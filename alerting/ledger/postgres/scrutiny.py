@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from alerting.ledger import statements
 from alerting.ledger.postgres.connection import Connection
-from alerting.ledger.postgres.migrate import files, latest
+from alerting.ledger.postgres.migrate import admit, files, latest
 from alerting.ledger.postgres.place import Place
 from alerting.ledger.scrutiny import Scrutiny
 
@@ -55,10 +55,16 @@ class SharedCopy(Scrutiny):
         """Connect for reading.
 
         Raises:
-            LedgerUnavailable: it cannot be reached.
+            LedgerUnavailable: it cannot be reached, or is not for this version any more.
         """
         named = statements.parse(_SQL.read_text("utf-8"), _SQL.name)
-        return cls(Connection.connect(place, named, write=False, patience=_PATIENCE), place)
+        connection = Connection.connect(place, named, write=False, patience=_PATIENCE)
+        try:
+            admit(connection, place.schema)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, place)
 
     def __enter__(self) -> Self:
         """Hold one snapshot: what is written meanwhile is not seen."""

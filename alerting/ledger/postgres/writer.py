@@ -17,6 +17,7 @@ from alerting.errors import LedgerDamaged, LedgerLost, LedgerUnavailable
 from alerting.ledger.base import Ledger
 from alerting.ledger.postgres.faults import LedgerConflict
 from alerting.ledger.postgres.ledger import PostgresLedger
+from alerting.ledger.upgraded import NewerLedger
 from alerting.ledger.writer import GroupWriter, Task, attempt
 
 #: How often a transaction is repeated that others crossed, before that is told to whoever waits.
@@ -68,28 +69,33 @@ class SharedWriter(GroupWriter):
                     continue
                 self._fail(tasks, error)
             except LedgerLost as error:
-                kept = self._mended(ledger, until)
+                failed, kept = self._mended(ledger, until, error)
                 if kept is False:
                     continue
                 if kept is None:
-                    self._fail(tasks, error)
+                    self._fail(tasks, failed)
             except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
                 self._fail(tasks, error)
             return
 
-    def _mended(self, ledger: PostgresLedger, until: float) -> bool | None:
-        """Connect again; say whether the last transaction was kept, None when the patience is at its end."""
+    def _mended(
+        self, ledger: PostgresLedger, until: float, lost: LedgerLost
+    ) -> tuple[LedgerUnavailable, bool | None]:
+        """Connect again; say whether the last transaction was kept, None when the patience is at its end.
+
+        With it what went wrong: the loss, or that a newer program took the ledger over meanwhile.
+        """
         while True:
             try:
                 kept = ledger.mend()
+            except NewerLedger as newer:
+                return newer, None
             except LedgerDamaged:
-                return None
+                return lost, None
             except LedgerUnavailable:
                 kept = None
-            if kept is not None:
-                return kept
-            if not self._paused(until):
-                return None
+            if kept is not None or not self._paused(until):
+                return lost, kept
 
     def _until(self) -> float:
         return time.monotonic() + self._patience.total_seconds()

@@ -1,0 +1,42 @@
+"""Two versions side by side while hosts are brought up to date: this program, and one that is a step newer.
+
+With an older tree of the project itself: ``tests/upgrade/side_by_side.py``.
+"""
+
+from contextlib import closing
+
+import pytest
+from campus import Box
+from two_versions import HERE, WIDER, OneHost, Shared, grown, version_of
+
+from alerting.sandbox.process import start
+
+PEOPLE = 60
+
+
+@pytest.fixture(scope="module")
+def box():
+    with start(seed=7, idle_exit_s=600) as handle:
+        yield Box(handle)
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """A program that is one step newer on both stores, and lets this one go on where it shares a record."""
+    wider = f"-- least: {version_of(HERE)}\n{WIDER.format('text')}"
+    return grown(HERE, tmp_path / "newer-tree", postgres=wider, sqlite=WIDER.format("TEXT"))
+
+
+def test_both_send_follow_and_stop_what_the_other_opened_and_the_older_is_told_when_it_must_go(
+    tmp_path, box, fresh_database, newer
+):
+    with closing(Shared(tmp_path, box, fresh_database, older=HERE, newer=newer, people=PEOPLE)) as hosts:
+        hosts.cross(hosts.widen())
+        hosts.prove()
+        hosts.narrow()
+
+
+def test_on_one_host_the_newer_waits_for_the_older_and_goes_on_where_it_ended(tmp_path, box, newer):
+    with closing(OneHost(tmp_path / "one", box, older=HERE, newer=newer, people=PEOPLE)) as host:
+        host.follow()
+        host.rest()
