@@ -27,6 +27,7 @@ def main() -> None:
     # Importing makes objects by the hundred thousand, all of which stay; looking through them again and
     # again for garbage takes a third of the time that importing does.
     gc.set_threshold(_GARBAGE_AFTER)
+    _have_streams()
     try:
         code = _run(_hoisted(sys.argv[1:]))
     except KeyboardInterrupt:
@@ -41,6 +42,19 @@ def main() -> None:
         code = _told(error)
     _leave_lightly()
     sys.exit(int(code or 0))
+
+
+def _have_streams() -> None:
+    """Let no alert depend on where its command prints: to nowhere at all, or in another alphabet.
+
+    What was closed is opened in its order, so that it gets its own number, and the ledger never does.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - to the end
+    for stream in (sys.stdout, sys.stderr):
+        if stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave_lightly() -> None:

@@ -169,7 +169,8 @@ def utter(said: Iterable[Said]) -> None:
         if stream == "err":
             note(text)
         else:
-            print(text, flush=True)  # noqa: T201
+            with heard_or_not():
+                print(text, flush=True)  # noqa: T201
 
 
 def accepted(opened: Opened, plan: Plan, *, run_key: str, json: bool) -> list[Said]:

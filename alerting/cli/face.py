@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -148,8 +148,10 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line that is not the command's result: to stderr, whether or not anybody reads it."""
-    with suppress(BrokenPipeError):
+    try:
         print(clean(text), file=sys.stderr)  # noqa: T201
+    except OSError:
+        keyboard.deafen(sys.stderr)
 
 
 def emit(kind: str, **fields: Any) -> None:
@@ -159,7 +161,9 @@ def emit(kind: str, **fields: Any) -> None:
 
 def as_json(kind: str, **fields: Any) -> str:
     """Return what ``emit`` prints."""
-    return json.dumps({"v": JSON_VERSION, "kind": kind, **fields}, ensure_ascii=False, default=str)
+    # What no terminal's alphabet has, JSON has an escape for.
+    escaped = sys.stdout.encoding.lower() != "utf-8"
+    return json.dumps({"v": JSON_VERSION, "kind": kind, **fields}, ensure_ascii=escaped, default=str)
 
 
 def deafen() -> None:
@@ -169,10 +173,13 @@ def deafen() -> None:
 
 @contextmanager
 def heard_or_not() -> Iterator[None]:
-    """Go on although whoever read stdout has left: what is about to be sent does not depend on it."""
+    """Go on although whoever read stdout has left, or its disk is full: no alert depends on what is printed.
+
+    For blocks that print and do nothing else.
+    """
     try:
         yield
-    except BrokenPipeError:
+    except OSError:
         deafen()
 
 

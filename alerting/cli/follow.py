@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.broadcast.report import Report, report
 from alerting.cli import screen, standing
-from alerting.cli.face import colourful, deafen, emit, note, say
+from alerting.cli.face import colourful, deafen, emit, heard_or_not, note, say
 from alerting.errors import ConfigProblem, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None
     """
     try:
         last = watched(app, alert_id, quiet=json)
-        if json:
-            emit(title, **as_json(app, last), **(more(last) if more else {}))
-        else:
-            screen.tell(standing.lines(last, blocks=screen.blocks()))
     except BrokenPipeError:
         deafen()
         return standing.read(app, alert_id).exit
+    told = {**as_json(app, last), **(more(last) if more else {})} if json else {}
+    with heard_or_not():
+        if json:
+            emit(title, **told)
+        else:
+            screen.tell(standing.lines(last, blocks=screen.blocks()))
     return last.exit
 
 

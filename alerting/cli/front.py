@@ -56,7 +56,10 @@ class Line:
             config, state = (value, state) if name == "--config" else (config, value)
         if not words or words[0] not in _VERBS or not _HELP.isdisjoint(words) or not config:
             return None
-        here = os.getcwd()  # noqa: PTH109
+        try:
+            here = os.getcwd()  # noqa: PTH109
+        except OSError:  # it was removed
+            return None
         # Joined and not tidied up: `..` behind a link is for the kernel to follow.
         return cls(os.path.join(here, config), state and os.path.join(here, state), words)  # noqa: PTH118
 
@@ -276,15 +279,15 @@ def _print(text: str) -> None:
         return
     try:
         print(text, flush=True)  # noqa: T201
-    except BrokenPipeError:
+    except OSError:
         keyboard.deafen()
 
 
 def _note(text: str) -> None:
     try:
         print(text, file=sys.stderr)  # noqa: T201
-    except BrokenPipeError:
-        return
+    except OSError:
+        keyboard.deafen(sys.stderr)
 
 
 def _utter(said: Iterable[tuple[str, str]]) -> None:

@@ -67,9 +67,9 @@ def same(given: str, word: str) -> bool:
     return " ".join(given.split()).casefold() == " ".join(word.split()).casefold()
 
 
-def deafen() -> None:
-    """Let stdout lead nowhere: whoever read it has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def deafen(stream: Any = None) -> None:
+    """Let stdout (or this one) lead nowhere, with what waits in it: whoever read it has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 def _asked(question: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 
+from alerting.cli.keyboard import deafen
 from alerting.cli.words import clean
 from alerting.errors import AlertingError, ConfigProblem, Exit
 
@@ -19,7 +21,19 @@ def tell(error: Exception) -> int:
         if usage:
             _say(f"alert: {clean(usage)}")
         return Exit.USAGE
+    if isinstance(error, FileNotFoundError) and _astray():
+        _say("alert: the folder this was started in is gone; cd to another, or back, and repeat it")
+        return Exit.USAGE
     return _bug(error)
+
+
+def _astray() -> bool:
+    """Whether the folder we are in has been removed, so that nothing told relative to it can be found."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage(error: Exception) -> str | None:
@@ -46,5 +60,7 @@ def _bug(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    with suppress(BrokenPipeError):  # the exit code still says it
+    try:
         print(text, file=sys.stderr)  # noqa: T201
+    except OSError:  # the exit code still says it
+        deafen(sys.stderr)

@@ -94,7 +94,7 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         addresses=counts.addresses,
         refused=counts.refused,
         examples=counts.examples,
-        before=past.audience_size,
+        before=None if _public(chosen) else past.audience_size,
     )
     return Plan(
         subject=subject,
@@ -215,8 +215,13 @@ def _wrong_mode(wired: Wired, *, live: bool) -> Problem:
     )
 
 
+def _public(chosen: Sequence[Wired]) -> bool:
+    """Whether all of these speak to whoever reads, so that no list of people was looked at."""
+    return all(wired.channel.capabilities.feeds for wired in chosen)
+
+
 def _counts(house: House, audience: str, chosen: Sequence[Wired]) -> Counts:
-    if all(wired.channel.capabilities.feeds for wired in chosen):
+    if _public(chosen):
         return Counts(recipients=0, refused=0, duplicates=0)
     if not audience:
         raise UsageProblem("no audience: say --to NAME, or set defaults.audience in channels.yaml")

@@ -121,6 +121,11 @@ class LedgerAnswers:
             with ledger.transaction():
                 ledger.planned(alert_id, recipients=size, notes={})
             assert ledger.last_audience_size("everyone") == size
+        opened(ledger, alert=an_alert(id="L-THIRD0"))
+        with ledger.transaction():
+            ledger.planned("L-THIRD0", recipients=0, notes={})
+        told = ledger.last_audience_size("everyone")
+        assert told == size, "the third went to feeds alone, and says nothing of the list"
 
     def test_acts_are_chained(self, ledger: Ledger) -> None:
         """Who, what, when; each row names the hash of the one before it."""

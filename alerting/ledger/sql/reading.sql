@@ -115,7 +115,7 @@ ORDER BY mine.id, before.ref
 SELECT count(*) FROM alert WHERE incident = ?
 
 -- name: audience_size --
-SELECT recipients FROM alert WHERE audience = ? AND recipients IS NOT NULL ORDER BY ref DESC LIMIT 1
+SELECT recipients FROM alert WHERE audience = ? AND recipients > 0 ORDER BY ref DESC LIMIT 1
 
 -- name: audit_after --
 SELECT seq, at, monotonic, actor, origin, action, subject, body, prev, hash
