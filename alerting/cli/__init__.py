@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 # See keyboard.py.
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ def _have_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - to the end
     for stream in (sys.stdout, sys.stderr):
-        if stream.encoding.lower() != "utf-8":
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() != "utf-8":
             stream.reconfigure(errors="backslashreplace")
 
 
