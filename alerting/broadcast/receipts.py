@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from alerting.channels.base import Channel, Reading, Reply, StatusPoll
 from alerting.clock import Clock, micros
-from alerting.errors import LedgerUnavailable
+from alerting.errors import LedgerUnavailable, words_of
 from alerting.keys import delivery_key
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.ledger.rows import Applied, ReplyRow
@@ -128,7 +128,7 @@ class Intake:
             for waiting in together:
                 await self._commit([waiting])
             return
-        self.log.error("receipts.broken", error=type(error).__name__, words=str(error)[:200])
+        self.log.error("receipts.broken", error=type(error).__name__, words=words_of(error)[:200])
         _tell(together, done=False)
 
     async def _write(self, readings: Sequence[Reading]) -> Applied:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -40,22 +40,41 @@ def serve(
     signals = _listening(app)
     reach = app.config.callbacks
     calls = [f"{app.callback_url}{path}" for path in _paths(app)] if reach else []
+    desk = Desk(face, app)
+    ready = _once(lambda: _tell(app, calls, json=json))
+    _until_stopped(app, desk, signals, (reach.host, reach.port) if reach else None, ready)
+    if not json:
+        say("Stopped. Nothing that was acknowledged is lost.")
+
+
+def _tell(app: App, calls: list[str], *, json: bool) -> None:
+    """Say what is done from now on; the endpoints listen."""
+    reach = app.config.callbacks
     if json:
         emit("serving", host=reach.host if reach else None, port=reach.port if reach else None, calls=calls)
-    elif reach:
+        return
+    if reach:
         say(f"Listening on {reach.host}:{reach.port}; providers call")
         for call in calls:
             say(f"  {call}")
     else:
         say("Running the schedule and sending. Without a callbacks section no provider can call:")
         say("  add `callbacks: {public_url: https://…}`, or ask with `alert status ID --refresh`.")
-    if app.config.monitor and not json:
+    if app.config.monitor:
         host, port = app.config.monitor
         say(f"Monitors look at http://{host}:{port}/metrics, /livez and /readyz")
-    desk = Desk(face, app)
-    _until_stopped(app, desk, signals, (reach.host, reach.port) if reach else None)
-    if not json:
-        say("Stopped. Nothing that was acknowledged is lost.")
+
+
+def _once(say: Callable[[], None]) -> Callable[[], None]:
+    """Return what tells systemd every time that we are ready, and people the first time."""
+    left = [say]
+
+    def ready() -> None:
+        notify("READY=1")
+        while left:
+            left.pop()()
+
+    return ready
 
 
 def _paths(app: App) -> list[str]:
@@ -77,7 +96,9 @@ def _listening(app: App) -> Signals:
     return signals
 
 
-def _until_stopped(app: App, desk: Desk, signals: Signals, listen: tuple[str, int] | None) -> None:
+def _until_stopped(
+    app: App, desk: Desk, signals: Signals, listen: tuple[str, int] | None, ready: Callable[[], None]
+) -> None:
     """Run; while a command is still sending by itself, wait for it to end and then take over."""
     from alerting.runner import Runner
 
@@ -92,7 +113,7 @@ def _until_stopped(app: App, desk: Desk, signals: Signals, listen: tuple[str, in
             if app.config.on_call:
                 await _on_watch(app, writer, signals, stack)
             await stack.enter_async_context(_warming(desk))
-            served = _served(app, writer)
+            served = _served(app, writer, ready)
             if app.config.monitor:
                 await stack.enter_async_context(_monitored(app, writer, runner, served))
             if listen:
@@ -100,7 +121,7 @@ def _until_stopped(app: App, desk: Desk, signals: Signals, listen: tuple[str, in
 
                 await stack.enter_async_context(serving(served, listen))
             else:
-                notify("READY=1")
+                ready()
             yield
 
     runner = Runner(app=app, state=app.state, clock=app.clock, beside=beside, desk=desk.answer)
@@ -157,7 +178,7 @@ def _monitored(
     return monitored(Monitor(app=app, writer=writer, pulse=pulse), app.config.monitor)
 
 
-def _served(app: App, writer: GroupWriter) -> Served:
+def _served(app: App, writer: GroupWriter, ready: Callable[[], None]) -> Served:
     from alerting.web.serving import Served
 
     return Served(
@@ -166,7 +187,7 @@ def _served(app: App, writer: GroupWriter) -> Served:
         log=app.log,
         public_url=app.callback_url,
         channels=lambda: app.house().channels,
-        ready=lambda: notify("READY=1"),
+        ready=ready,
     )
 
 

@@ -21,7 +21,7 @@ from alerting.broadcast.offers import Offers
 from alerting.clock import micros
 from alerting.engine.base import Jobs, Queued
 from alerting.engine.embedded import EmbeddedEngine
-from alerting.errors import LedgerUnavailable, innermost
+from alerting.errors import LedgerUnavailable, innermost, words_of
 from alerting.ledger.base import Ledger
 
 #: How often to look for leases that ended, and to ask the queue whatever was or was not heard.
@@ -204,7 +204,7 @@ class DistributedEngine(EmbeddedEngine):
                 raise innermost(failed) from failed
             except* Exception as failed:  # noqa: BLE001 - no library may stop an alert
                 self._queue_works = False
-                words = str(innermost(failed))[:200]
+                words = words_of(innermost(failed))[:200]
                 self._log.error("queue.failed", error=type(innermost(failed)).__name__, words=words)
             await asyncio.sleep(min(_REST_S, _RESTART_S * 2**turn))
 

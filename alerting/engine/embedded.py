@@ -12,7 +12,7 @@ from alerting.broadcast.offers import Offers
 from alerting.channels.base import Channel
 from alerting.clock import Clock
 from alerting.engine.precedence import Precedence
-from alerting.errors import LedgerUnavailable, innermost
+from alerting.errors import LedgerUnavailable, innermost, words_of
 from alerting.ledger.base import LedgerWriter
 from alerting.telemetry import Log
 
@@ -171,7 +171,9 @@ class EmbeddedEngine:
         except LedgerUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the other channels must go on
-            self._log.error("lane.broken", channel=name, error=type(error).__name__, words=str(error)[:200])
+            self._log.error(
+                "lane.broken", channel=name, error=type(error).__name__, words=words_of(error)[:200]
+            )
             self._breaks.setdefault(name, []).append(type(error).__name__)
             await asyncio.sleep(self._restart_s)
         finally:

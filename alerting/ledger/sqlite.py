@@ -26,8 +26,6 @@ from alerting.model.delivery import State
 #: Marks the file as ours ("ALRT"), so that no other program's file is taken for a ledger.
 APPLICATION_ID: Final = 0x414C5254
 _PATIENCE: Final = timedelta(seconds=2)
-#: Bytes of a page of a new ledger. A long list is written a page at a time, to the log and then to the file.
-_PAGE: Final = 16_384
 
 
 class SqliteLedger(Receiving, Drilling):
@@ -154,7 +152,6 @@ def _make(path: Path, patience: timedelta) -> None:
         # it is moved would go unheard.
         connection = Connection.connect(draft, {}, write=True, patience=patience, journal="DELETE")
         try:
-            connection.do(f"PRAGMA page_size = {_PAGE}")
             with connection.transaction():
                 connection.do(f"PRAGMA application_id = {APPLICATION_ID}")
                 _apply(connection, 0)

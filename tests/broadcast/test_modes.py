@@ -19,8 +19,6 @@ class Streaming(Scripted):
         asyncio.get_running_loop().call_soon(done, Accepted(envelope.key))
         return True
 
-    held = 0
-
 
 @pytest.fixture
 def stage(tmp_path):

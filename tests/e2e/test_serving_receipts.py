@@ -252,6 +252,19 @@ def test_it_tells_systemd_when_it_is_ready(campus, tmp_path):
             assert systemd.recv(100) == b"READY=1"
 
 
+def test_it_says_that_it_listens_when_it_does(campus):
+    process = subprocess.Popen(
+        campus.words("serve"), cwd=campus.home, env=campus.environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert f"Listening on 127.0.0.1:{campus.port}" in process.stdout.readline()
+        socket.create_connection(("127.0.0.1", campus.port), 5).close()
+    finally:
+        process.terminate()
+        process.stdout.close()
+        process.wait(20)
+
+
 def test_without_a_callbacks_section_it_says_what_to_write(campus):
     text = (campus.home / "channels.yaml").read_text()
     (campus.home / "channels.yaml").write_text(

@@ -71,7 +71,7 @@ async def test_a_lane_that_breaks_is_started_again_and_the_others_do_not_notice(
     def channel(name):
         calls.append(name)
         if name == "bad" and calls.count("bad") == 1:
-            raise RuntimeError("a mistake of ours")
+            raise RuntimeError("cannot send to +14135550100 with token abc")
         return set_up.channels[name]
 
     await run(engine(set_up, channel, log))
@@ -79,6 +79,7 @@ async def test_a_lane_that_breaks_is_started_again_and_the_others_do_not_notice(
     assert set_up.counts("good") == set_up.counts("bad") == {"accepted": 3}
     [(event, fields)] = log.events
     assert (event, fields["channel"], fields["error"]) == ("lane.broken", "bad", "RuntimeError")
+    assert fields["words"] == "RuntimeError", "what a library says may hold an address or a token"
     assert calls.count("good") == 1
 
 
