@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from alerting.ledger.postgres.ledger import PostgresLedger
     from alerting.ledger.postgres.merging import FilledPlace
     from alerting.ledger.postgres.place import Place
+    from alerting.ledger.reader import SqliteReader
     from alerting.ledger.rows import Actor
     from alerting.ledger.scrutiny import Scrutiny
-    from alerting.ledger.sqlite import SqliteLedger
     from alerting.ledger.writer import GroupWriter
 
-    Reader = SqliteLedger | PostgresLedger
+    Reader = SqliteReader | PostgresLedger
 
 _LEDGER: Final = "ledger.db"
 _SEALING_S: Final = 10.0
@@ -141,13 +141,13 @@ class Archive:
             from alerting.ledger.postgres.reader import reader_at
 
             return reader_at(self.shared, clock=self.clock, patience=_BRIEFLY)
-        from alerting.ledger.sqlite import SqliteLedger
+        from alerting.ledger.reader import SqliteReader
 
         path = self.state / _LEDGER
         if not path.exists():
             return None
         try:
-            return SqliteLedger.open(path, write=False, clock=self.clock)
+            return SqliteReader.at(path, clock=self.clock)
         except (LedgerBusy, LedgerDamaged):
             raise
         except LedgerUnavailable as error:
@@ -156,7 +156,7 @@ class Archive:
                 self._bring_up()
             except LedgerUnavailable:
                 raise self._held(error) from None
-            return SqliteLedger.open(path, write=False, clock=self.clock)
+            return SqliteReader.at(path, clock=self.clock)
 
     def moved(
         self, whole: Callable[[Callable[[], Scrutiny]], list[str]], *, actor: Actor

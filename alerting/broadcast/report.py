@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alerting.errors import Exit
-from alerting.ledger.base import LedgerReader
-from alerting.ledger.rows import AlertRecord, Tally
-from alerting.model.delivery import FAILED, SETTLED, TAKEN, Delivery, State
+from alerting.model.delivery import FAILED, SETTLED, TAKEN, State
 from alerting.model.outcome import Reason
+
+if TYPE_CHECKING:
+    from alerting.ledger.base import LedgerReader
+    from alerting.ledger.rows import AlertRecord, Tally
+    from alerting.model.delivery import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

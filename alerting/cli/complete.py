@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from alerting.ledger.sqlite import SqliteLedger
+    from alerting.ledger.reader import SqliteReader
     from alerting.rendering.template import Template
 
 _ALERTS: Final = 20
@@ -91,12 +91,12 @@ class _Setting:
         return (state / "sandbox" if self._sandbox else state) / "ledger.db"
 
     @contextmanager
-    def record(self) -> Iterator[SqliteLedger]:
+    def record(self) -> Iterator[SqliteReader]:
         """Open the record on this host to read it; closed on leaving."""
         from alerting.clock import SystemClock
-        from alerting.ledger.sqlite import SqliteLedger
+        from alerting.ledger.reader import SqliteReader
 
-        ledger = SqliteLedger.open(self.ledger, write=False, clock=SystemClock())
+        ledger = SqliteReader.at(self.ledger, clock=SystemClock())
         try:
             yield ledger
         finally:

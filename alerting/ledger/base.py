@@ -11,37 +11,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from alerting.ledger.rows import (
-    Actor,
-    AlertRecord,
-    Applied,
-    AttemptRow,
-    AuditRow,
-    Batch,
-    Cancelled,
-    Failure,
-    NewDelivery,
-    NewList,
-    NoteRow,
-    OccurrenceRow,
-    Opening,
-    Opt,
-    ReceiptRow,
-    ReplyRow,
-    Settled,
-    Share,
-    Tally,
-)
-from alerting.model.delivery import Delivery, State
-from alerting.model.receipt import Receipt
+if TYPE_CHECKING:  # who only looks needs few of these
+    from alerting.ledger.rows import (
+        Actor,
+        AlertRecord,
+        Applied,
+        AttemptRow,
+        AuditRow,
+        Batch,
+        Cancelled,
+        Failure,
+        NewDelivery,
+        NewList,
+        NoteRow,
+        OccurrenceRow,
+        Opening,
+        Opt,
+        ReceiptRow,
+        ReplyRow,
+        Settled,
+        Share,
+        Tally,
+    )
+    from alerting.model.delivery import Delivery, State
+    from alerting.model.receipt import Receipt
 
 T = TypeVar("T")
 
 
 class LedgerReader(Protocol):
     """What can be asked. A reader never blocks the writer and never writes."""
+
+    def close(self) -> None:
+        """Give the connection back; may be called twice."""
+        ...
 
     def alert(self, alert_id: str) -> AlertRecord | None:
         """Return one alert, or None."""
@@ -270,10 +275,6 @@ class Ledger(LedgerReader, Protocol):
         self, action: str, subject: str, body: Mapping[str, object], *, actor: Actor, at: int
     ) -> None:
         """Append to the audit log what an actor did."""
-        ...
-
-    def close(self) -> None:
-        """Give the connection back; may be called twice."""
         ...
 
 

@@ -7,15 +7,16 @@ beat "sent". A receipt its row cannot take yet waits beside it; one without a ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from alerting.ledger.ending import Ending
+from alerting.ledger.hearing import Hearing
 from alerting.ledger.instants import micros
 from alerting.ledger.matching import Matching, Target, mark_of, mark_of_reply
 from alerting.ledger.moves import Moves
 from alerting.ledger.reading import STRIDE, span
-from alerting.ledger.rows import Applied, Batch, Opt, ReceiptRow, ReplyRow, Settled
+from alerting.ledger.rows import Applied, Batch, ReplyRow, Settled
 from alerting.ledger.settling import Settling
 from alerting.model.delivery import SETTLED, TAKEN, Event, State, after
 from alerting.model.receipt import Receipt, ReceiptStatus
@@ -52,7 +53,7 @@ class _Word(NamedTuple):
     detail: str
 
 
-class Receiving(Settling, Matching, Ending):
+class Receiving(Settling, Matching, Ending, Hearing):
     """Applies receipts, and keeps what people answered."""
 
     def apply(self, receipts: Sequence[Receipt], *, at: int) -> Applied:
@@ -175,44 +176,6 @@ class Receiving(Settling, Matching, Ending):
     def keep_replies(self, replies: Sequence[ReplyRow]) -> int:
         """Keep what people wrote back; return how many were new."""
         return self._db.many("add_reply", [(mark_of_reply(reply), *reply) for reply in replies])
-
-    # -- asking -----------------------------------------------------------------------------------
-
-    def arrivals(self, alert_id: str) -> Mapping[str, Sequence[tuple[int, int]]]:
-        """Return per channel the (second since acceptance, deliveries that arrived in it) curve."""
-        curves: dict[str, list[tuple[int, int]]] = {}
-        for channel, second, delivered, _, _ in self._db.all("arrivals", (alert_id,)):
-            curves.setdefault(channel, []).append((second, delivered))
-        return curves
-
-    def receipts(self, alert_id: str) -> Iterator[ReceiptRow]:
-        """Stream every receipt of an alert by channel, delivery and the order they were heard in."""
-        for batch, channel, *_ in self._db.all("batches_of", (alert_id,)):
-            for delivery, *rest in self._db.all("receipts_between", span(batch)):
-                yield ReceiptRow(delivery, channel, *rest)
-
-    def orphans(self) -> int:
-        """Return how many receipts still look for their row."""
-        ((count,),) = self._db.all("orphans")
-        return int(count)
-
-    def opted_out(self, channel: str) -> frozenset[str]:
-        """Return the addresses (``kind:value``) whose last word to a channel was to stop."""
-        return frozenset(row[0] for row in self._db.all("opted_out", (channel,)))
-
-    def opts(self) -> Iterator[Opt]:
-        """Stream the whole history of who stopped and started, oldest first."""
-        last = 0
-        while page := self._db.all("opts", (last, _PAGE)):
-            yield from (Opt(*row) for _, *row in page)
-            last = page[-1][0]
-
-    def replies(self) -> Iterator[ReplyRow]:
-        """Stream what people wrote back, oldest first: untrusted text."""
-        last = 0
-        while page := self._db.all("replies", (last, _PAGE)):
-            yield from (ReplyRow(*row) for _, *row in page)
-            last = page[-1][0]
 
 
 def _of_another(target: Target, word: _Word) -> bool:

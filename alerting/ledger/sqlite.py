@@ -8,36 +8,35 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from threading import get_ident
-from typing import Final
 
 from alerting.clock import Clock
-from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
+from alerting.errors import LedgerUnavailable, Problem
 from alerting.ledger import statements
 from alerting.ledger.connection import Connection
-from alerting.ledger.drilling import Drilling
 from alerting.ledger.listing import BESIDE, uri
 from alerting.ledger.migrate import latest, steps
 from alerting.ledger.place import refuse_network
+from alerting.ledger.reader import (
+    APPLICATION_ID,
+    PATIENCE,
+    SqliteReader,
+    for_reading,
+    is_current,
+    look,
+    version_of,
+)
 from alerting.ledger.receiving import Receiving
 from alerting.ledger.rows import NewList
-from alerting.ledger.upgraded import newer, note_upgrade, older
+from alerting.ledger.upgraded import note_upgrade
 from alerting.model.delivery import State
 
-#: Marks the file as ours ("ALRT"), so that no other program's file is taken for a ledger.
-APPLICATION_ID: Final = 0x414C5254
-_PATIENCE: Final = timedelta(seconds=2)
 
-
-class SqliteLedger(Receiving, Drilling):
+class SqliteLedger(Receiving, SqliteReader):
     """The ledger port over one SQLite connection, for the thread that opened it."""
-
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        super().__init__(connection, clock)
-        self._connection = connection
 
     @classmethod
     def open(
-        cls, path: Path, *, write: bool = True, clock: Clock, patience: timedelta = _PATIENCE
+        cls, path: Path, *, write: bool = True, clock: Clock, patience: timedelta = PATIENCE
     ) -> SqliteLedger:
         """Open the ledger at ``path``; for writing, make it or bring it up to date first.
 
@@ -49,13 +48,15 @@ class SqliteLedger(Receiving, Drilling):
             LedgerUnavailable: no directory, no permission, a full disk, a network disk, a ledger of a
                 newer version, or none at all for a reader.
         """
+        if not write:
+            return cls(for_reading(path, patience=patience), clock)
         refuse_network(path)
-        _look(path, write=write)
-        if write and not path.exists():
+        look(path, write=True)
+        if not path.exists():
             _make(path, patience)
-        connection = Connection.connect(path, statements.load("sqlite"), write=write, patience=patience)
+        connection = Connection.connect(path, statements.load("sqlite"), write=True, patience=patience)
         try:
-            _bring_up(connection, clock, write=write)
+            _bring_up(connection, clock)
         except BaseException:
             connection.close()
             raise
@@ -85,61 +86,6 @@ class SqliteLedger(Receiving, Drilling):
             if waits:
                 self._db.run("reopen", (lane.alert,))
         return new
-
-    def close(self) -> None:
-        """Give the connection back; may be called twice."""
-        self._connection.close()
-
-
-def _look(path: Path, *, write: bool) -> None:
-    """Find out what can be said without opening anything."""
-    where = str(path)
-    if not path.parent.is_dir():
-        raise LedgerUnavailable(
-            Problem(
-                where=where, what=f"there is no directory {path.parent}", fix="make it, or correct the path"
-            )
-        )
-    if path.is_dir():
-        raise LedgerUnavailable(Problem(where=where, what="is a directory", fix="name a file in it"))
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        _look_beside(path, write=write)
-        return
-    except OSError as error:
-        raise LedgerUnavailable(
-            Problem(where=where, what=f"cannot be looked at ({error.strerror})")
-        ) from error
-    if not size:
-        raise LedgerDamaged(
-            Problem(
-                where=where,
-                what="the file is empty, and a ledger never is; it has been left as it is",
-                fix="move it aside together with its -wal and -shm files, and restore the last backup",
-            )
-        )
-
-
-def _look_beside(path: Path, *, write: bool) -> None:
-    log = path.with_name(path.name + "-wal")
-    if log.exists():
-        # A fresh file beside an old log would be filled with pages of the old one.
-        raise LedgerDamaged(
-            Problem(
-                where=str(path),
-                what=f"the ledger is missing, but {log.name} is still there",
-                fix="restore both from the last backup, or move the log aside to begin anew",
-            )
-        )
-    if not write:
-        raise LedgerUnavailable(
-            Problem(
-                where=str(path),
-                what="there is no ledger here yet",
-                fix="the first alert or drill makes it; if there was one, check the path",
-            )
-        )
 
 
 def _make(path: Path, patience: timedelta) -> None:
@@ -194,31 +140,12 @@ def _apply(connection: Connection, version: int) -> None:
     )
 
 
-def _version(connection: Connection) -> int:
-    ((mark,),) = connection.do("PRAGMA application_id")
-    if mark != APPLICATION_ID:
-        raise LedgerDamaged(
-            Problem(
-                where=str(connection.path),
-                what="this is a database of another program, or its beginning is damaged",
-                fix="check the path; the file has been left as it is",
-            )
-        )
-    ((version,),) = connection.do("SELECT value FROM meta WHERE name = 'schema'")
-    return int(version)
-
-
-def _bring_up(connection: Connection, clock: Clock, *, write: bool) -> None:
-    version, ours = _version(connection), latest()
-    if version > ours:
-        raise newer(str(connection.path), version, ours)
-    if version == ours:
+def _bring_up(connection: Connection, clock: Clock) -> None:
+    if is_current(connection):
         return
-    if not write:
-        raise older(str(connection.path), version, ours)
     with connection.transaction():
         # Asked again under the lock: somebody may have been faster.
-        version = _version(connection)
+        version, ours = version_of(connection), latest()
         if version < ours:
             _apply(connection, version)
             note_upgrade(connection, clock, before=version, after=ours)

@@ -61,7 +61,7 @@ class Recalls:
     """
 
     channel: Callable[[str], Channel]
-    reader: Callable[[], Ledger | None]
+    reader: Callable[[], LedgerReader | None]
     writer: LedgerWriter
     clock: Clock
     log: Log

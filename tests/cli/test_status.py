@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from alerting.ledger.migrate import latest, steps
-from alerting.ledger.sqlite import APPLICATION_ID
+from alerting.ledger.reader import APPLICATION_ID
 
 
 def test_nothing_was_ever_sent_from_here(alert, home):

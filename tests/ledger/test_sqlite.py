@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerting.clock import FrozenClock
 from alerting.errors import LedgerBusy, LedgerDamaged, LedgerUnavailable
-from alerting.ledger import migrate, sqlite
+from alerting.ledger import migrate, reader, sqlite
 from alerting.ledger.connection import Connection
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
@@ -203,7 +203,8 @@ def next_version(monkeypatch, tmp_path):
     def write(*statements):
         (folder / f"{migrate.latest() + 1:04d}_next.sql").write_text("".join(f"{s};\n" for s in statements))
         monkeypatch.setattr(sqlite, "steps", lambda after=0: migrate.steps(after, folder))
-        monkeypatch.setattr(sqlite, "latest", lambda: migrate.latest(folder))
+        for room in (sqlite, reader):
+            monkeypatch.setattr(room, "latest", lambda: migrate.latest(folder))
 
     return write
 

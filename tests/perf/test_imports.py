@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from alerting.clock import FrozenClock
+from alerting.ledger.sqlite import SqliteLedger
+
 SPY = """
 import atexit, json, sys
 atexit.register(lambda: print("\\n" + json.dumps(sorted(sys.modules)), file=sys.stderr))
@@ -58,7 +61,17 @@ def test_status_needs_neither_loop_nor_templates_nor_lanes(campus):
 
     unwanted = {"asyncio", "ssl", "jinja2", "alerting.broadcast.lane", "alerting.rendering.store"}
     assert found & unwanted == set()
-    assert "alerting.ledger.merging" not in found
+
+
+def test_looking_reads_no_room_that_writes(campus):
+    (campus / "state").mkdir(mode=0o700)
+    SqliteLedger.open(campus / "state" / "ledger.db", clock=FrozenClock()).close()
+
+    found = imported("status", cwd=campus)
+
+    assert "alerting.ledger.reader" in found
+    writing = ("sqlite", "receiving", "settling", "working", "planning", "matching", "ending", "merging")
+    assert found & {"alerting.model.receipt", *(f"alerting.ledger.{name}" for name in writing)} == set()
 
 
 def test_what_was_checked_once_is_neither_parsed_nor_checked_again(campus):
