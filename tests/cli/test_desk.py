@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from alerting.app import App
 from alerting.cli import front
 from alerting.cli.desk import Desk
 from alerting.cli.face import Face
-from alerting.clock import FrozenClock
+from alerting.clock import FrozenClock, micros
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.testing.builders import an_alert, an_opening
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -174,3 +177,34 @@ def test_a_plan_that_is_not_known_is_left_to_the_command(program):
 def test_whatever_is_not_the_plain_way_is_left_to_the_command(program, other):
     assert program.shown()["ok"]
     assert program.shown(**other) == {"ok": False}
+
+
+def test_what_needs_a_second_person_is_left_to_the_command_where_there_are_two(program):
+    """A template that was edited is reviewed by nobody."""
+    path = program.home / "templates" / "gas-leak.md"
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert program.shown()["ok"]
+    (program.home / "operators.yaml").write_text(
+        "version: 1\npeople:\n  rivera: {name: R. Rivera, os_user: one, roles: [sender, approver, admin]}\n"
+        "  lee: {name: L. Lee, os_user: two, roles: [approver]}\n"
+    )
+    (program.home / "operators.yaml").chmod(0o600)
+    assert program.shown() == {"ok": False}
+
+
+def test_one_alert_too_many_is_asked_about_by_the_command_itself(program):
+    with closing(SqliteLedger.open(program.home / "state" / "ledger.db", clock=program.clock)) as ledger:
+        for number in range(3):
+            assert program.shown()["ok"], number
+            alert = an_alert(id=f"L-FL00D{number}", run_key=str(number), created_at=NOW)
+            with ledger.transaction():
+                ledger.open_alert(an_opening("mail", alert=alert), at=micros(NOW))
+    assert program.shown() == {"ok": False}
+    assert program.shown("--one-more")["ok"]
+
+
+def test_only_so_many_plans_are_kept(program):
+    first = program.shown()
+    others = [program.shown() for _ in range(50)]
+    assert program.ask("confirmed", plan=first["plan"]) == {"ok": False, "gone": True}
+    assert program.confirm(others[0]["plan"])

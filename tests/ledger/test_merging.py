@@ -144,3 +144,41 @@ def test_an_empty_record_is_refused(tmp_path, common):
     SqliteLedger.open(folder / "ledger.db", clock=FrozenClock()).close()
     with pytest.raises(LedgerUnavailable, match="empty"):
         common.merged(folder / "ledger.db", actor=an_actor())
+
+
+def act(path, action, subject):
+    with closing(SqliteLedger.open(path, clock=FrozenClock())) as ledger, ledger.transaction():
+        ledger.record_act(action, subject, {}, actor=an_actor(), at=LATER)
+
+
+def acts_here(common, subject):
+    with closing(common.own_reader()) as here:
+        return [row.action for row in here.audit(subject)]
+
+
+def test_what_was_done_beside_any_alert_is_merged_once_however_often_its_record_is(alone, common):
+    act(alone, "template.reviewed", "templates")
+    act(alone, "audit.sealed", "seals")
+    common.merged(alone, actor=an_actor())
+    act(alone, "template.edited", "templates")
+    act(alone, "alert.noted", ID)
+    done = common.merged(alone, actor=an_actor())
+
+    assert done.alerts == ()
+    assert acts_here(common, "templates") == ["template.reviewed", "template.edited"]
+    assert acts_here(common, "seals") == [], "seals are over the numbers of their own record"
+    assert acts_here(common, MERGES).count(MERGED) == 2
+    assert verify_opened(common.copy).broken == []
+
+
+def test_the_record_of_another_host_is_merged_whole_however_much_another_had_before(alone, common, tmp_path):
+    for number in range(5):
+        act(alone, f"template.read{number}", "templates")
+    common.merged(alone, actor=an_actor())
+    folder = tmp_path / "second"
+    folder.mkdir(mode=0o700)
+    act(folder / "ledger.db", "template.written", "second")
+    common.merged(folder / "ledger.db", actor=an_actor())
+
+    assert acts_here(common, "second") == ["template.written"]
+    assert len(acts_here(common, "templates")) == 5
