@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "recall": recall.recall,
     "flood": flood.flood,
     "workers": workers.workers,
+    "shared": workers.shared,
 }
 _QUICK_PAIRS, _PAIRS = 1, 5
 

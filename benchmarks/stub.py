@@ -1,9 +1,11 @@
 """A provider that accepts everything at once: the messages endpoint as the SMS provider speaks it.
 
-Run as ``python -m benchmarks.stub --ready FILE [--latency MS] [--tls CERT KEY] [--core N] [--mood M]``.
-It answers every POST with 201 and a fresh sid after the latency, counts, and keeps the busiest second it
-saw. ``GET /counts`` tells, ``GET /reset`` begins anew. Moods: ``ok``, ``hang`` (reads and never
-answers), ``storm`` (429, Retry-After 1). It ends by itself when nothing came for two minutes.
+Run as ``python -m benchmarks.stub --ready FILE [--latency MS] [--tls CERT KEY] [--core N] [--mood M]
+[--arrivals]``. It answers every POST with 201 and a fresh sid after the latency, counts, and keeps the
+busiest second it saw; with ``--arrivals`` by when requests reached this machine, since a process that has
+to wait for its turn reads together what came apart. ``GET /counts`` tells, ``GET /reset`` begins anew.
+Moods: ``ok``, ``hang`` (reads and never answers), ``storm`` (429, Retry-After 1). It ends by itself when
+nothing came for two minutes.
 
 One bare epoll loop: about 12 us a request, so that it is not what is measured.
 """
@@ -16,8 +18,10 @@ import os
 import select
 import socket
 import ssl
+import struct
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 _HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -34,6 +38,9 @@ _STORM = (
     b"Content-Length: %d\r\n\r\n%b" % (len(_REFUSAL), _REFUSAL)
 )
 _IDLE_S = 120
+#: Has the kernel say with what it hands over when that arrived.  socket(7), Linux
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("qq")
 
 
 class Counter:
@@ -43,9 +50,11 @@ class Counter:
         self._watch = watch
         self.reset()
 
-    def add(self) -> int:
+    def add(self, arrived: float | None) -> int:
         now = time.time()
         self.total += 1
+        if arrived is not None:
+            self._arrived.append(arrived)
         if self.total == 1:
             self.first_at = now
             self.first_cpu = cpu_by_process(self._watch) if self._watch else {}
@@ -62,12 +71,25 @@ class Counter:
         self.first_cpu: dict[int, float] = {}
         self.last_at = time.time()
         self._recent: deque[float] = deque()
+        self._arrived: list[float] = []
 
     def told(self) -> dict[str, float]:
         names = ("total", "busiest", "first_at", "last_at")
         each = {f"first_cpu_of_{process}": spent for process, spent in self.first_cpu.items()}
         told = {name: getattr(self, name) for name in names}
+        if self._arrived:
+            told["busiest"] = busiest(sorted(self._arrived))
         return {**told, "first_cpu_s": sum(self.first_cpu.values()), **each}
+
+
+def busiest(at: Sequence[float]) -> int:
+    """Return the most of these instants that lie within any second, wherever it begins."""
+    most = first = 0
+    for last, now in enumerate(at):
+        while now - at[first] >= 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def cpu_of(marker: str) -> float:
@@ -102,6 +124,8 @@ class Stub:
     def __init__(self, options: argparse.Namespace) -> None:
         self.counter = Counter(options.watch)
         self._latency, self._mood = options.latency / 1000, options.mood
+        self._stamped = options.arrivals
+        self._arrived: float | None = None
         self._callers: dict[int, Caller] = {}
         self._later: deque[tuple[float, Caller, bytes]] = deque()
         self._epoll = select.epoll()
@@ -137,6 +161,8 @@ class Stub:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setblocking(False)  # noqa: FBT003
+            if self._stamped:
+                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             if self._context:
                 sock = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             self._callers[sock.fileno()] = Caller(sock, ready=not self._context)
@@ -147,7 +173,7 @@ class Stub:
             if not caller.ready:
                 caller.sock.do_handshake()  # type: ignore[attr-defined]
                 caller.ready = True
-            data = caller.sock.recv(65536)
+            data = self._stamp(caller) if self._stamped else caller.sock.recv(65536)
         except (ssl.SSLWantReadError, BlockingIOError):
             return
         except OSError:
@@ -160,6 +186,15 @@ class Stub:
             return
         caller.buffer += data
         self._read(caller)
+
+    def _stamp(self, caller: Caller) -> bytes:
+        """Read what has come, and note when the last of it arrived."""
+        data, about, _, _ = caller.sock.recvmsg(65536, 64)
+        for _, kind, told in about:
+            if kind == _SO_TIMESTAMPNS:
+                seconds, nanos = _TIMESPEC.unpack_from(told)
+                self._arrived = seconds + nanos / 1e9
+        return data
 
     def _read(self, caller: Caller) -> None:
         while (end := caller.buffer.find(b"\r\n\r\n")) >= 0:
@@ -179,7 +214,7 @@ class Stub:
                 self.counter.reset()
             self._say(caller, _HEAD % (b"200 OK", len(told)) + told)
             return
-        body = _BODY % self.counter.add()
+        body = _BODY % self.counter.add(self._arrived)
         answer = _HEAD % (b"201 Created", len(body)) + body
         if self._mood == "hang":
             return
@@ -204,6 +239,7 @@ def main() -> None:
     parser.add_argument("--tls", nargs=2)
     parser.add_argument("--core", type=int)
     parser.add_argument("--mood", choices=("ok", "hang", "storm"), default="ok")
+    parser.add_argument("--arrivals", action="store_true", help="count by when requests reached this machine")
     parser.add_argument("--watch", default="", help="a word in the command lines whose CPU is told")
     options = parser.parse_args()
     if options.core is not None and hasattr(os, "sched_setaffinity"):

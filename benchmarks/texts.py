@@ -123,7 +123,7 @@ def _span(lab: Lab, stub: StandIn, channels: Sequence[str], count: int) -> float
 
 def paced(lab: Lab) -> Iterator[Line]:
     """A provider's rate: never above it in any second, and not much below it."""
-    with lab.stand_in("stub") as stub:
+    with lab.stand_in("stub", "--arrivals") as stub:
         for rate in (100, 1_000):
             count, channels = rate * 4, [sms("sms-main", stub.url, rate=rate)]
             busiest, slowness = 0.0, []

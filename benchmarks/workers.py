@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from alerting.testing.postgres import PostgresServer
 from benchmarks.campus import campus, people, sms
 from benchmarks.lab import Lab, StandIn
-from benchmarks.table import Line, at_least
+from benchmarks.table import Line, at_least, at_most
 
 #: Each worker runs so much of every period, in seconds: a host with a tenth of a core.
 _RUNS_S, _PERIOD_S = 0.004, 0.04
@@ -56,6 +56,24 @@ def workers(lab: Lab) -> Iterator[Line]:
     yield Line(what=what, target="", measured=told, met=None)
 
 
+def shared(lab: Lab) -> Iterator[Line]:
+    """A provider's rate, shared by two workers that begin beside a sender which dies: never above it."""
+    rate, count = 40, 1_000  # two batches: what is less goes to one worker
+    with lab.stand_in("stub", "--latency", "20", "--arrivals") as stub, _database() as server:
+        folder = _folder(lab, "shared")
+        config = _hosts(lab, folder, [sms("sms-main", stub.url, rate=rate)], count, 2)
+        with _crew(lab, folder, config, server.address, 2):
+            stub.ask("reset")
+            _open(lab, folder, config, server.address)
+            _await(stub, count)
+            told = stub.ask("counts")
+    used = count / (told["last_at"] - told["first_at"])
+    what = f"paced at {rate}/s by two workers: requests in the busiest second"
+    yield at_most(
+        what, told["busiest"], rate, unit="", note=f"{used:.1f}/s on average, from a sender that dies"
+    )
+
+
 class Reached(NamedTuple):
     """Deliveries a second, and what one took in CPU: of the workers, and of the database."""
 
@@ -66,32 +84,43 @@ class Reached(NamedTuple):
 
 def _rate(lab: Lab, stub: StandIn, number: int, count: int, window: float) -> Reached:
     """Return what so many workers reach in full flow."""
+    folder = _folder(lab, f"workers-{number}")
+    channels = [sms("sms-main", stub.url, rate=_RATE, in_flight=_IN_FLIGHT)]
+    config = _hosts(lab, folder, channels, count, number)
+    with _database() as server, _crew(lab, folder, config, server.address, number) as crew:
+        stub.ask("reset")
+        with _small(crew):
+            _open(lab, folder, config, server.address)
+            _await(stub, 1)
+            time.sleep(_SETTLES_S)
+            pids = [worker.pid for worker in crew]
+            begin, at, spent = stub.ask("counts")["total"], time.monotonic(), _spent(pids, server.folder)
+            time.sleep(window)
+            total, lasted = stub.ask("counts")["total"], time.monotonic() - at
+            took = [
+                (end - start) * 1e6 for start, end in zip(spent, _spent(pids, server.folder), strict=True)
+            ]
+            if not begin < total < count:
+                raise RuntimeError("they had nothing left to send")
+            done = total - begin
+            return Reached(done / lasted, took[0] / done, took[1] / done)
+
+
+def _folder(lab: Lab, name: str) -> Path:
+    folder = lab.folder / f"{name}-{time.monotonic_ns()}"
+    folder.mkdir()
+    return folder
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL whose commits are synced, as in life."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = PostgresServer(port)
-    folder = lab.folder / f"workers-{number}-{time.monotonic_ns()}"
-    folder.mkdir()
     try:
-        server.start(fsync="on", full_page_writes="on", autovacuum="on")
-        config = _hosts(lab, folder, stub, count, number)
-        with _crew(lab, folder, config, server.address, number) as crew:
-            stub.ask("reset")
-            with _small(crew):
-                _open(lab, folder, config, server.address)
-                _await(stub, 1)
-                time.sleep(_SETTLES_S)
-                pids = [worker.pid for worker in crew]
-                begin, at, spent = stub.ask("counts")["total"], time.monotonic(), _spent(pids, server.folder)
-                time.sleep(window)
-                total, lasted = stub.ask("counts")["total"], time.monotonic() - at
-                took = [
-                    (end - start) * 1e6 for start, end in zip(spent, _spent(pids, server.folder), strict=True)
-                ]
-                if not begin < total < count:
-                    raise RuntimeError("they had nothing left to send")
-                done = total - begin
-                return Reached(done / lasted, took[0] / done, took[1] / done)
+        yield server.start(fsync="on", full_page_writes="on", autovacuum="on")
     finally:
         server.close()
 
@@ -111,9 +140,8 @@ def _spent(pids: Sequence[int], folder: Path) -> tuple[float, float]:
     return own / tick, server / tick
 
 
-def _hosts(lab: Lab, folder: Path, stub: StandIn, count: int, number: int) -> Path:
+def _hosts(lab: Lab, folder: Path, channels: Sequence[str], count: int, number: int) -> Path:
     """Write the campus; each worker has a state directory of its own, and the list checked in it."""
-    channels = [sms("sms-main", stub.url, rate=_RATE, in_flight=_IN_FLIGHT)]
     config = campus(folder, people(lab.folder, count), channels)
     config.write_text(config.read_text() + "ledger: {env: ALERT_LEDGER}\n")
     for host in range(number):

@@ -58,6 +58,12 @@ class Pace:
         self._schedule = (max(now, schedule)) + units / self.rate
         return 0.0
 
+    def left(self, newest: int, now: float) -> None:
+        """Count the newest so many messages as sent now: they left later than they were allowed to."""
+        sent = self._sent
+        for place in range(-min(newest, len(sent)), 0):
+            sent[place] = (now, sent[place][1])
+
     def ready_in(self, units: int, now: float) -> float:
         """Return the seconds until these units may go, counting nothing.
 

@@ -27,6 +27,8 @@ HOLD_S: Final = 1.0
 #: The longest a claimed message may wait for its call whatever the reason, in seconds: half a lease on a
 #: ledger that others share. A process that stood still for longer must not send what it had in hand.
 STALE_S: Final = 3.0
+#: What leaves within so many seconds of being let go leaves at once; the pace has more room than that.
+_AT_ONCE_S: Final = 0.001
 _DETAIL: Final = 120
 _UNCERTAIN: Final = State.UNCERTAIN
 _WRONG_MODE: Final = "the channel's mode in channels.yaml does not allow this alert"
@@ -52,6 +54,11 @@ class StreamChannel(Protocol):
 
         False when it has to be ``send`` this time; then nothing was begun.
         """
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many of those submitted have not left yet, the newest: they wait for a connection."""
         ...
 
 
@@ -82,7 +89,7 @@ class Senders:
         self._ready: deque[Item] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
-        self._limit = self._open = 0
+        self._limit = self._open = self._held = 0
         self._closed = self._preparing = False
         self.unsent = 0  #: items given whose call has not begun
 
@@ -104,8 +111,16 @@ class Senders:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _pump(self) -> None:
-        """Begin calls until the window is full, nothing is ready, or the pace says to wait."""
+        """Begin calls until the window is full, nothing is ready, or the pace says to wait.
+
+        A message counts from when it leaves, as the provider hears it: between the word that it may go and
+        its first byte a busy machine may have done something else, or a connection may have to be opened.
+        """
         ready = self._ready
+        if self._held:
+            # Since the last look they may have left: at this moment at the latest.
+            self._pace.left(self._held, self._monotonic())
+            self._look_held()
         while ready and self._open < self._limit and not self._closed:
             item = ready[0]
             facts = item.hold.facts
@@ -124,8 +139,15 @@ class Senders:
                     return
             elif item.trial or self._breaker.opened_at is None:
                 self._begin(ready.popleft())
+                if (left_at := self._monotonic()) - now > _AT_ONCE_S:
+                    self._pace.left(1, left_at)
+                self._look_held()
                 continue
             self._return(Unsent())
+
+    def _look_held(self) -> None:
+        if self._stream:
+            self._held = self._stream.held
 
     def _return(self, told: Told) -> None:
         self.unsent -= 1
@@ -178,7 +200,7 @@ class Senders:
             return
         self._open -= 1
         self._tell(item, outcome)
-        if self._ready:
+        if self._ready or self._held:
             self._pump()
 
     def _start(self, call: Coroutine[object, object, None]) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from threading import get_ident
+from typing import Final
 
 from alerting.clock import Clock
 from alerting.errors import LedgerUnavailable, Problem
@@ -29,6 +30,9 @@ from alerting.ledger.receiving import Receiving
 from alerting.ledger.rows import NewList
 from alerting.ledger.upgraded import note_upgrade
 from alerting.model.delivery import State
+
+#: Bytes of a page of a new ledger. A long list is written a page at a time, to the log and then to the file.
+_PAGE: Final = 16_384
 
 
 class SqliteLedger(Receiving, SqliteReader):
@@ -98,6 +102,7 @@ def _make(path: Path, patience: timedelta) -> None:
         # it is moved would go unheard.
         connection = Connection.connect(draft, {}, write=True, patience=patience, journal="DELETE")
         try:
+            connection.do(f"PRAGMA page_size = {_PAGE}")
             with connection.transaction():
                 connection.do(f"PRAGMA application_id = {APPLICATION_ID}")
                 _apply(connection, 0)

@@ -19,12 +19,12 @@ from benchmarks.campus import sms
 from benchmarks.lab import Lab
 from benchmarks.simulation.provider import Manner, mailboxes, phones
 from benchmarks.simulation.run import Account, Scene, Told, play
-from benchmarks.texts import send
+from benchmarks.texts import home, send
 
 _PARTS: Final = {"50 %": 0.5, "95 %": 0.95, "100 %": 1.0}
 _DEADLINE_S: Final = 10.0
-#: The check: a provider that answers after 100 ms, 1,000 a second, 200 calls open.
-_CHECKED: Final = (1_000.0, 200)
+#: The check: so many people, 1,000 a second, 200 calls open at a provider that answers after 100 ms.
+_CHECKED: Final = (100_000, 1_000.0, 200)
 
 
 def main() -> None:
@@ -80,12 +80,12 @@ def report(scene: Scene, told: Told, *, cpu_us: float) -> None:
 
 def check() -> None:
     """Send to 100,000 for real, predict the same, and print both."""
-    count, (rate, in_flight) = 100_000, _CHECKED
+    count, rate, in_flight = _CHECKED
     with tempfile.TemporaryDirectory() as name:
         lab = Lab(Path(name), pairs=1, quick=True)
         with lab.stand_in("stub", "--latency", "100") as stub:
             cost = send(lab, [sms("sms", stub.url, rate=rate, in_flight=in_flight)], count)
-        real = times(Path(name) / "state" / "ledger.db")
+        real = times(home(lab, count) / "state" / "ledger.db")
     manner = Manner(latency_s=0.1, spread=0.0, refused=0.0, lost=0.0, busy=0.0)
     account = Account(name="sms", capabilities=phones(rate, in_flight, _DEADLINE_S), manner=manner)
     told = play(Scene(people=count, accounts=(account,)))

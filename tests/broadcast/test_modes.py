@@ -19,6 +19,8 @@ class Streaming(Scripted):
         asyncio.get_running_loop().call_soon(done, Accepted(envelope.key))
         return True
 
+    held = 0
+
 
 @pytest.fixture
 def stage(tmp_path):

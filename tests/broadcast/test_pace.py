@@ -37,6 +37,20 @@ def test_the_rate_is_never_passed_in_any_second_however_late_the_wake_ups(rate, 
     assert most_in_any_second(sent, 1) <= rate
 
 
+@settings(deadline=None, max_examples=40)
+@given(rate=st.floats(min_value=2, max_value=2000), seed=st.integers())
+def test_what_leaves_later_than_it_was_allowed_to_counts_from_then(rate, seed):
+    late = random.Random(seed)
+    pace, now, sent = Pace(rate), 100.0, []
+    for _ in range(500):
+        while (wait := pace.wait(1, now)) > 0:
+            now += wait
+        now += late.choice((0.0, 0.0, 0.0, late.uniform(0, 0.4)))  # the machine does something else
+        pace.left(1, now)
+        sent.append(now)
+    assert most_in_any_second(sent, 1) <= rate
+
+
 @pytest.mark.parametrize("rate", [1, 3, 10, 100, 1000])
 def test_the_rate_is_reached_within_two_percent(rate):
     count = max(50, rate * 5)

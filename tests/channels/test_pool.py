@@ -127,6 +127,31 @@ async def test_a_connection_the_other_side_closed_meanwhile_is_not_used(transpor
     assert [connection for connection, _ in seen] == [1, 2]
 
 
+async def test_what_waits_for_a_connection_is_told_until_it_leaves(transport):
+    gate, here, ends = asyncio.Event(), asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    async def when_told(writer, _connection, _request):
+        here.release()
+        await gate.wait()
+        writer.write(OK)
+
+    async with serving(when_told) as (url, _), asyncio.timeout(5):
+        target = Target("POST", url, ())
+        assert transport.held == 0
+        for _ in range(6):
+            transport.begin(target, b"To=1", lambda _: ends.release())
+        assert transport.held == 6, "no connection is there yet"
+        for _ in range(4):
+            await here.acquire()
+        assert transport.held == 2, "four connections are all there may be"
+        gate.set()
+        for _ in range(6):
+            await ends.acquire()
+        assert transport.held == 0
+        transport.begin(target, b"To=1", lambda _: ends.release())
+        assert transport.held == 0, "it left at once over a connection that was kept"
+
+
 async def test_a_connection_idle_for_long_is_not_trusted(transport, monkeypatch):
     async with serving(saying(OK)) as (url, seen):
         await post(transport, url)

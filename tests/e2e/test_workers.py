@@ -47,7 +47,7 @@ def working(host, *args, **env):
 def busiest_second(box):
     """Return the most texts that were asked for in any second, by the sandbox's own clock.
 
-    A tenth is left out of the second: on a busy machine what left evenly arrives a little closer together.
+    A tenth is left out of the second: on a busy machine the sandbox reads together what came apart.
     """
     at = [
         datetime.fromisoformat(request["at"]).timestamp()

@@ -162,16 +162,39 @@ def test_damage_is_found_not_read_past(open_ledger, path):
     filled(open_ledger(), 500).close()
     whole = path.read_bytes()
     # The first page stays: what is damaged lies deeper, as a bad sector would have it.
-    path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+    page = page_size(whole)
+    path.write_bytes(whole[:page] + os.urandom(len(whole) - page))
     with pytest.raises(LedgerDamaged, match="damaged"):
         list(open_ledger(write=False).deliveries(ALERT))
 
 
 def test_a_ledger_cut_short_is_damaged(open_ledger, path):
     filled(open_ledger(), 500).close()
-    path.write_bytes(path.read_bytes()[: 4096 * 3])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: page_size(whole) * 3])
     with pytest.raises(LedgerDamaged):
         list(open_ledger().deliveries(ALERT))
+
+
+def test_a_new_ledger_has_large_pages_and_an_older_one_keeps_its_own(open_ledger, path):
+    filled(open_ledger(), 10).close()
+    assert page_size(path.read_bytes()) == 16_384
+    older = sqlite3.connect(path, isolation_level=None)
+    for change in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 4096", "VACUUM"):
+        older.execute(change)
+    older.close()
+
+    ledger = open_ledger()
+    with ledger.transaction():
+        assert ledger.add_batch(ALERT, "sms-main", some_deliveries(500, 1000), priority=50) == 500
+    ledger.close()
+
+    assert page_size(path.read_bytes()) == 4096
+
+
+def page_size(file):
+    """Return what the header says.  https://www.sqlite.org/fileformat.html section 1.3.2"""
+    return int.from_bytes(file[16:18], "big")
 
 
 def test_a_log_without_its_ledger_is_never_played_into_a_new_one(open_ledger, path):

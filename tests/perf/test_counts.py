@@ -55,6 +55,8 @@ class Instant:
         asyncio.get_running_loop().call_soon(done, Accepted(f"SM{envelope.key}"))
         return True
 
+    held = 0
+
     async def send(self, envelope):
         raise AssertionError("every call may be streamed")
 

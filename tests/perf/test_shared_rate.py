@@ -32,9 +32,9 @@ class Watched(Provider):
         return super().answer(envelope)
 
 
-def worker(account, provider, book, number, seed):
+def worker(account, provider, book, number, *, seed, way):
     return Lane(
-        ModelledChannel(account.name, provider, account.capabilities),
+        way(account.name, provider, account.capabilities),
         writer=Commits(book, 0.006),
         clock=book.clock,
         rng=random.Random(f"{seed} {number}"),
@@ -45,7 +45,7 @@ def worker(account, provider, book, number, seed):
     )
 
 
-def sent(account, people, lives, seed):
+def sent(account, people, lives, seed, way=ModelledChannel):
     """Send to so many people by workers that each live from one second to another; return the provider, the book."""
     loop = VirtualLoop()
 
@@ -58,7 +58,7 @@ def sent(account, people, lives, seed):
 
         async def live(number, begin, end):
             await asyncio.sleep(begin)
-            lane = worker(account, provider, book, number, seed)
+            lane = worker(account, provider, book, number, seed=seed, way=way)
             crew = asyncio.gather(lane.run(stop=stop))
             if end is not None:
                 loop.call_later(end - begin, _lose, [lane], crew)
@@ -79,6 +79,44 @@ def busiest(at):
             first += 1
         most = max(most, last - first + 1)
     return most
+
+
+class Dialing(ModelledChannel):
+    """A way to a provider whose connections take a while, now and then: what is begun meanwhile waits."""
+
+    def __init__(self, name, provider, capabilities):
+        super().__init__(name, provider, capabilities)
+        self.rng, self.waiting = random.Random(name), []
+
+    def submit(self, envelope, done):
+        if self.waiting or self.rng.random() < 0.05:
+            if not self.waiting:
+                asyncio.get_running_loop().call_later(self.rng.uniform(0.05, 0.4), self.leave)
+            self.waiting.append((envelope, done))
+            return True
+        return super().submit(envelope, done)
+
+    def leave(self):
+        waiting, self.waiting = self.waiting, []
+        for envelope, done in waiting:
+            super().submit(envelope, done)
+
+    @property
+    def held(self):
+        return len(self.waiting)
+
+
+@pytest.mark.parametrize("rate", [20.0, 40.0, 90.0])
+def test_what_waits_for_connections_is_counted_when_it_leaves(rate):
+    manner = Manner(lost=0.0, busy=0.0, refused=0.0)
+    account = Account(name="sms", capabilities=phones(rate, 60, 10.0), manner=manner)
+
+    provider, book = sent(account, int(rate * 20), [(0.0, None), (5.0, None)], 1, way=Dialing)
+
+    size = book.record.lanes[0].content.size
+    assert busiest(provider.at) * size <= rate
+    assert busiest(provider.at) * size >= rate * 0.7, "and the account is used"
+    assert book.ended[State.ACCEPTED] == provider.taken == book.ended.total()
 
 
 @pytest.mark.parametrize("seed", range(3))

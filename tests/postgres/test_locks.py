@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from alerting.clock import FrozenClock
+from alerting.errors import LedgerBusy
 from alerting.ledger.audit import first_break
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.model.delivery import State
@@ -120,6 +121,23 @@ def test_what_is_undone_is_not_counted_at_the_end(two):
         ledger.settle(batch, [accepted(batch.rows[0])])
         raise ZeroDivisionError
     assert sum(n for _, n in ledger.progress(ID)[SMS]) == 1
+
+
+def test_a_commit_that_cannot_count_is_undone_whole(two):
+    ledger, other = two
+    plan(ledger, 2)
+    batch = leased(ledger)
+    with ledger.transaction():
+        ledger.settle(batch, [accepted(batch.rows[0])])
+    ledger._connection.do("SET lock_timeout = '100ms'")
+    with other.transaction():
+        other._connection.do("LOCK TABLE progress")
+        with pytest.raises(LedgerBusy), ledger.transaction():
+            ledger.settle(batch, [accepted(batch.rows[1])])
+    assert [d.state for d in ledger.deliveries(ID)] == [State.ACCEPTED, State.SENDING]
+    with ledger.transaction():
+        ledger.settle(batch, [accepted(batch.rows[1])])
+    assert sum(n for _, n in ledger.progress(ID)[SMS]) == 2
 
 
 def test_a_receipt_waits_for_the_answer_it_is_about(two, meanwhile):

@@ -95,6 +95,11 @@ class TwilioSms:
         self._transport.begin(prepared.target, body, partial(_tell, done, self._clock))
         return True
 
+    @property
+    def held(self) -> int:
+        """How many of the newest texts wait for a connection, and have not left."""
+        return self._transport.held
+
     def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
         left = envelope.expires_at - self._clock.now()
         left_s = left.days * _DAY_S + left.seconds

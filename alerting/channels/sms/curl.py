@@ -134,6 +134,11 @@ class CurlDriver:
         # This asks for a nudge through _time; exchanges started in one turn of the loop share it.
         self._multi.add_handle(wire.curl)
 
+    @property
+    def held(self) -> int:
+        """Not known: libcurl would have to be asked about each exchange."""
+        return 0
+
     def abandon(self, done: Done) -> None:
         """Stop an exchange nobody waits for any more."""
         for wire in [wire for wire in self._busy.values() if wire.done is done]:

@@ -86,6 +86,11 @@ class Pool:
         self._waiting.append(Waiting(due, data, method, done))
         self._grow()
 
+    @property
+    def held(self) -> int:
+        """How many exchanges no connection carries yet: the newest."""
+        return len(self._waiting)
+
     def abandon(self, done: Done) -> None:
         """Stop an exchange nobody waits for any more."""
         self._waiting = deque(entry for entry in self._waiting if entry.done is not done)

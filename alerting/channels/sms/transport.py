@@ -62,6 +62,12 @@ class Transport:
             driver = self._to(target)
         driver.start(target, body, done)
 
+    @property
+    def held(self) -> int:
+        """How many exchanges with the last target have not left, as far as can be told: the newest."""
+        _, driver = self._aimed
+        return driver.held if driver is not None else 0
+
     def close(self) -> None:
         """End what is under way and give back every socket; may be called twice."""
         pools, self._pools = self._pools, {}
