@@ -158,7 +158,7 @@ MISTAKES = {
     "an empty ledger": Mistake(SEND, 75, "the file is empty, and a ledger never is", ledger_of(b"")),
     "a damaged ledger": Mistake(SEND, 75, "damaged", torn),
     "a lost ledger": Mistake(SEND, 75, "the ledger is missing, but ledger.db-wal is still there", lost),
-    "a newer ledger": Mistake(SEND, 75, "was written by a newer version", newer),
+    "a newer ledger": Mistake(SEND, 75, "was changed by a newer version", newer),
 }
 
 
