@@ -11,6 +11,12 @@ WORDS = ("send", "gas-leak", "-v", "place=Baker Hall", "--channels", "x-campus",
 FULL = "/dev/full"
 
 
+@pytest.fixture(autouse=True)
+def _quiet_afterwards(alert):
+    yield
+    alert("sandbox", "stop")
+
+
 @pytest.fixture
 def sent(alert):
     """Return a function that sends an alert with its output somewhere, and says what became of it."""
