@@ -175,7 +175,9 @@ class Archive:
         # A sender whose last message is out still seals its record; that takes a moment.
         lock.acquire(patience_s=_SEALING_S)
         with lock:
-            SqliteLedger.open(self.ledger_path, clock=self.clock).close()  # it may be of an older version
+            SqliteLedger.open(
+                self.ledger_path, clock=self.clock
+            ).close()  # of an older version, or with rows to write
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
 
     def merged(self, source: Path, *, actor: Actor) -> Merged:
@@ -196,7 +198,7 @@ class Archive:
         # A sender whose last message is out still seals its record; that takes a moment.
         theirs.acquire(patience_s=_SEALING_S)
         with theirs, self.turn():
-            SqliteLedger.open(source, clock=self.clock).close()  # it may be of an older version
+            SqliteLedger.open(source, clock=self.clock).close()  # of an older version, or with rows to write
             with closing(open_source(source)) as raw, closing(self.filled()) as ledger:
                 merger = Merger(source=raw, ledger=ledger, host=os.uname().nodename)
                 return merger.merge(actor=actor, at=micros(self.clock.now()))
@@ -232,7 +234,7 @@ class Archive:
             from alerting.ledger.postgres.scrutiny import SharedCopy
 
             return SharedCopy.open(self.shared)
-        from alerting.ledger.scrutiny import LedgerCopy
+        from alerting.ledger.filecopy import LedgerCopy
 
         return LedgerCopy.open(self.ledger_path)
 

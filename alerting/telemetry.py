@@ -20,6 +20,7 @@ EVENTS: Final = {
     "alert.expired": "the life of an alert ended with deliveries unsent",
     "lane.started": "a channel's lane took up work",
     "lane.stopped": "a channel's lane has nothing left to do",
+    "roll.broken": "rows of an accepted list could not be written: an error of this program; tried again",
     "lane.broken": "a lane ended on an error of this program; it is started again",
     "breaker.opened": "a channel is in trouble; one trial at a time",
     "breaker.closed": "a channel works again",

@@ -108,9 +108,8 @@ def _seals(copy: Scrutiny, key: bytes, *, everything: bool) -> Iterator[Act]:
 def _seal(copy: Scrutiny, alert: AlertRow, key: bytes) -> dict[str, Any]:
     sealing = Sealing(StandIns(key=key, alert_id=alert.id))
     counts = copy.counts(alert.ref)
-    for batch in counts.batches:
-        for history in copy.histories(batch.id):
-            sealing.add(history)
+    for history in copy.deliveries(alert.ref):
+        sealing.add(history)
     return sealing.close(counts).body()
 
 

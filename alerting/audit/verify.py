@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,9 @@ from alerting.audit.refold import Refold
 from alerting.audit.seal import Seal, Sealing, differences
 from alerting.errors import LedgerDamaged
 from alerting.ledger.audit import Chain, record_digest
-from alerting.ledger.scrutiny import AlertRow, LedgerCopy, Scrutiny
+from alerting.ledger.filecopy import LedgerCopy
+from alerting.ledger.reading import STRIDE
+from alerting.ledger.scrutiny import AlertRow, Scrutiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,7 @@ BY_ALERT: Final = frozenset(
     {"audit", "delivery", "batch", "attempt", "outcome", "trouble", "progress", "receipt", "arrival"}
 )
 #: What only waits or is bookkeeping of this machine: never sealed.
-PASSING: Final = frozenset({"drill_watch", "early", "orphan"})
+PASSING: Final = frozenset({"drill_watch", "early", "orphan", "roll", "roll_part"})
 #: The same, in a ledger on PostgreSQL only.
 PASSING_THERE: Final = frozenset({"speaker"})
 #: What only grows, without an act: sealed by how much of it there was.
@@ -209,9 +211,17 @@ def _opened(copy: Scrutiny, alert: AlertRow) -> Iterator[str]:
         told = (alert.recipients, json.loads(alert.notes))
         if told != (planned[-1]["recipients"], planned[-1]["notes"]):
             yield "recipients or notes are not those the log tells"
+        yield from _listed(copy, alert, planned[-1].get("lists", {}))
     elif "record" in body and (alert.recipients is not None or json.loads(alert.notes)):
         yield "it has recipients, but the log does not tell of its planning"
     yield from _ended(copy, alert)
+
+
+def _listed(copy: Scrutiny, alert: AlertRow, accepted: Mapping[str, str]) -> Iterator[str]:
+    """Whether the lists whose rows are still to be written are those that were accepted."""
+    for roll in copy.rolls(alert.ref):
+        if not accepted.get(roll.channel_name, "") == roll.digest == copy.list_digest(alert.ref):
+            yield f"the list of people for {roll.channel_name} is not the one that was accepted"
 
 
 def _ended(copy: Scrutiny, alert: AlertRow) -> Iterator[str]:
@@ -241,12 +251,11 @@ def _folded(copy: Scrutiny, alert: AlertRow, verdict: Verdict, key: bytes | None
     sealing = Sealing(stand_ins, like=seal)
     fold = Refold(_ends(copy, alert.id))
     counts = copy.counts(alert.ref)
-    for batch in counts.batches:
-        for history in copy.histories(batch.id):
-            sealing.add(history)
-            if words := fold.add(batch.id, history):
-                yield f"delivery {history.row.id}: {words}"
-            verdict.deliveries += 1
+    for history in copy.deliveries(alert.ref):
+        sealing.add(history)
+        if words := fold.add(history.row.id // STRIDE, history):
+            yield f"delivery {history.row.id}: {words}"
+        verdict.deliveries += 1
     yield from fold.close(counts)
     if seal:
         yield from differences(seal, sealing.close(counts), grown=sealing.grown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from alerting.broadcast.lane import Lane, Rules
@@ -13,10 +13,13 @@ from alerting.channels.base import Channel
 from alerting.clock import Clock
 from alerting.engine.precedence import Precedence
 from alerting.errors import LedgerUnavailable, innermost, words_of
-from alerting.ledger.base import LedgerWriter
+from alerting.ledger.base import Ledger, LedgerWriter
+from alerting.ledger.rolling import Rolling
 from alerting.telemetry import Log
 
 _RESTART_S: Final = 1.0
+#: A post is claimed and out in a third of that, where its library has been read.
+_HEAD_START_S: Final = 0.1
 #: How often in a row a lane may break before its channel counts as one that cannot work.
 _BREAKS: Final = 10
 
@@ -27,7 +30,8 @@ class EmbeddedEngine:
     ``channel`` builds a configured channel by name; it is asked once for each lane, which closes it.
     ``refusing`` builds what stands in for one whose lane breaks again and again: given its name and why,
     it refuses everything, so that fallbacks take over and nothing waits for ever unseen.
-    ``mine`` says which channels are this process's to send on.
+    ``mine`` says which channels are this process's to send on. ``head_start_s`` is how long feeds have the
+    ledger to themselves before the rows of an accepted list are written.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class EmbeddedEngine:
         rules: Callable[[str], Rules] | None = None,
         refusing: Callable[[str, str], Channel] | None = None,
         restart_s: float = _RESTART_S,
+        head_start_s: float = _HEAD_START_S,
         mine: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._channel, self._writer, self._clock, self._log = channel, writer, clock, log
         self._owner, self._refusing, self._restart_s = owner, refusing, restart_s
-        self._mine = mine
+        self._head_start_s, self._mine = head_start_s, mine
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._rules = rules or (lambda _: Rules())
         self._lanes: dict[str, Lane] = {}
@@ -55,6 +60,7 @@ class EmbeddedEngine:
         self._wake = asyncio.Event()
         self._wanted: set[str] = set()
         self._precedence = Precedence()
+        self._rolls, self._unwritten = asyncio.Event(), False
 
     @property
     def lanes(self) -> dict[str, Lane]:
@@ -91,6 +97,7 @@ class EmbeddedEngine:
     def _beside(self, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
         """Give what runs beside the lanes, until no more of them are started; then it is cancelled."""
         yield self._end(stop)
+        yield self._unroll()
 
     def _tell(self, lane: Lane) -> None:
         """Tell a lane at work that there may be more."""
@@ -115,7 +122,7 @@ class EmbeddedEngine:
     async def _watch(self, group: asyncio.TaskGroup, stop: asyncio.Event, *, forever: bool) -> None:
         while not stop.is_set():
             await self._start_wanted(group, stop)
-            if not (self._running or self._wanted or forever):
+            if not (self._running or self._wanted or self._unwritten or forever):
                 return
             await self._wake.wait()
             self._wake.clear()
@@ -123,8 +130,12 @@ class EmbeddedEngine:
     async def _start_wanted(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         wanted, self._wanted = self._wanted, set()
         if "" in wanted:
-            work = await self._writer.do(lambda ledger: ledger.unsettled())
-            wanted |= {name for _, name in work}
+            work, rolled = await self._writer.do(_waiting)
+            # A lane without anything to send yet would only be in the way of the feeds.
+            wanted |= {name for _, name in work if rolled.get(name, True)}
+            if rolled:
+                self._unwritten = True
+                self._rolls.set()
         for name in sorted(name for name in wanted if name and self._mine(name)):
             if name in self._running:
                 if lane := self._lanes.get(name):
@@ -132,6 +143,24 @@ class EmbeddedEngine:
             else:
                 self._running.add(name)
                 group.create_task(self._run(name, stop))
+
+    async def _unroll(self) -> None:
+        """Write the rows of people whose list was accepted, when the feeds have had time to leave."""
+        while True:
+            await self._rolls.wait()
+            self._rolls.clear()
+            await asyncio.sleep(self._head_start_s)
+            try:
+                while channel := await self._writer.do(_unrolled):
+                    self.look(channel)
+                self._unwritten = False
+                self._wake.set()
+            except LedgerUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - lanes that have their rows must go on
+                self._log.error("roll.broken", error=type(error).__name__, words=str(error)[:200])
+                await asyncio.sleep(self._restart_s)
+                self._rolls.set()
 
     def _built(self, name: str) -> Channel:
         breaks = self._breaks.get(name, [])
@@ -181,3 +210,12 @@ class EmbeddedEngine:
             self._lanes.pop(name, None)
             self._ended(name)
             self.look()  # whatever came for it while it was ending
+
+
+def _waiting(ledger: Ledger) -> tuple[Sequence[tuple[str, str]], Mapping[str, bool]]:
+    """Return what is not settled, and which channels have rows to be written; see ``Rolling.rolled``."""
+    return ledger.unsettled(), ledger.rolled() if isinstance(ledger, Rolling) else {}
+
+
+def _unrolled(ledger: Ledger) -> str | None:
+    return ledger.unroll() if isinstance(ledger, Rolling) else None

@@ -61,13 +61,13 @@ class Ending(Keeping):
     def _end_waiting(self, alert: int, state: State, *, reason: str, at: int) -> int:
         waiting = self._db.all("waiting_batches", (alert,))
         ends = [(state.value, at, reason, *span(batch)) for batch, _, _ in waiting]
-        ended = self._db.many("end_rows", ends)
+        self._db.many("end_rows", ends)
         self._db.run("end_batches", (state.value, state.value, alert))
         self._db.run("forget_waiting", (alert,))
         if state is State.EXPIRED:
             lost = [(alert, channel, state.value, reason, "", count) for _, channel, count in waiting]
             self._db.many("raise_trouble", lost)
-        return ended
+        return sum(count for *_, count in waiting)
 
     def settle_alert(self, alert_id: str, *, at: int) -> bool:
         """Stamp an alert whose deliveries are all settled; return whether it is.

@@ -6,9 +6,9 @@ between.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from sqlite3 import complete_statement
 from typing import Final, NamedTuple
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -51,9 +51,27 @@ def _split(text: str, where: str) -> tuple[str, ...]:
             continue
         part += line
         # Triggers hold semicolons of their own; SQLite knows where a statement really ends.
-        if complete_statement(part):
+        if sqlite3.complete_statement(part):
             found.append(part.strip())
             part = ""
     if part.strip():
         raise ValueError(f"{where}: the last statement has no end")
     return tuple(found)
+
+
+def expected_objects(version: int) -> dict[tuple[str, str], str]:
+    """Return every table, index and trigger a ledger of this version has, by (type, name)."""
+    with sqlite3.connect(":memory:") as raw:
+        for step in steps():
+            if step.number <= version:
+                for statement in step.statements:
+                    raw.execute(statement)
+        found = raw.execute(
+            "SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        )
+        return {(kind, name): squeezed(sql) for kind, name, sql in found}
+
+
+def squeezed(sql: str) -> str:
+    """Return a statement with one blank between its words."""
+    return " ".join(sql.split())

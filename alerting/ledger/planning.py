@@ -19,7 +19,9 @@ from alerting.model.delivery import State
 MOST: Final = 500
 
 
-class _Lane(NamedTuple):
+class PlannedLane(NamedTuple):
+    """A lane that is being planned, by the numbers it is kept under; instants in microseconds."""
+
     alert: int
     channel: int
     accepted_at: int
@@ -129,19 +131,23 @@ class Planning(Keeping):
     def _waits(self, batch: int) -> None:
         """Do nothing: where one process owns the ledger, the batches themselves are the queue."""
 
-    def _lane(self, alert_id: str, channel: str) -> _Lane:
+    def _lane(self, alert_id: str, channel: str) -> PlannedLane:
         row = self._db.one("lane_of", (alert_id, channel))
         if row is None:
             raise UnknownAlert(Problem(where=alert_id, what=f"is not an alert with a lane on {channel}"))
-        return _Lane(*row)
+        return PlannedLane(*row)
 
     def planned(self, alert_id: str, *, recipients: int, notes: Mapping[str, int]) -> None:
         """Close planning: what was read, and what was left out and why."""
         head = self._head(alert_id)
         self._db.run("close_planning", (recipients, canonical(notes), head.ref))
         planned = {tally.channel: tally.total for tally in self.tally(alert_id)}
-        body = {"recipients": recipients, "notes": notes, "deliveries": planned}
+        body = {"recipients": recipients, "notes": notes, "deliveries": planned, **self._lists_of(alert_id)}
         self.record_act("alert.planned", alert_id, body, actor=SYSTEM, at=micros(self._clock.now()))
+
+    def _lists_of(self, alert_id: str) -> Mapping[str, object]:  # noqa: ARG002 - for ledgers that keep them
+        """Return what else there is to say of a plan: lists that were accepted and are not written yet."""
+        return {}
 
 
 def _opened(opening: Opening) -> dict[str, Any]:

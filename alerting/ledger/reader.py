@@ -14,6 +14,7 @@ from alerting.ledger.drilling import Drilling
 from alerting.ledger.hearing import Hearing
 from alerting.ledger.migrate import latest
 from alerting.ledger.place import refuse_network
+from alerting.ledger.unwritten import Unwritten
 from alerting.ledger.upgraded import newer, older
 
 #: Marks the file as ours ("ALRT"), so that no other program's file is taken for a ledger.
@@ -22,7 +23,7 @@ APPLICATION_ID: Final = 0x414C5254
 PATIENCE: Final = timedelta(seconds=2)
 
 
-class SqliteReader(Hearing, Drilling):
+class SqliteReader(Unwritten, Hearing, Drilling):
     """What can be asked of a ledger, over one SQLite connection, for the thread that opened it."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -58,13 +58,15 @@ class NewList:
 
     ``question`` is what to ask the SQLite file at ``path``, which nobody changes any more: it answers with
     ``place`` (from 0), ``address``, ``recipient``, ``fallback``, in the order of the places. Rows whose
-    address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most.
+    address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most. ``count`` is how
+    many rows there are, those included; 0 where nobody has counted.
     """
 
     path: Path
     question: str
     without: frozenset[str] = frozenset()
     size: int = 500
+    count: int = 0
 
 
 class Row(NamedTuple):

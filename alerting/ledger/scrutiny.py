@@ -1,4 +1,4 @@
-"""A ledger file as an auditor reads it: raw rows, read-only, nothing believed.
+"""A ledger as an auditor reads it: raw rows, read-only, nothing believed.
 
 One statement a question, in the order of the keys, so that a copy on a stick is read once from front
 to back. The file is opened for reading only; a copy without its log is not written to in any way.
@@ -6,20 +6,14 @@ to back. The file is opened for reading only; a copy without its log is not writ
 
 from __future__ import annotations
 
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
-from urllib.parse import quote
 
-from alerting.errors import LedgerDamaged, LedgerUnavailable, Problem
-from alerting.ledger import statements
-from alerting.ledger.migrate import latest, steps
 from alerting.ledger.reading import span
+from alerting.ledger.roll import Roll
 from alerting.ledger.rows import AuditRow
 
-_SQL: Final = Path(__file__).with_name("sql") / "scrutiny.sqlite.sql"
 #: Columns of an alert's row that never change once it is opened; they come first in ``alerts_raw``.
 _FIXED: Final = 9
 
@@ -129,6 +123,7 @@ class Scrutiny(ABC):
 
     where: str  #: what people call it
     _receipts: bool
+    _rolls = False
 
     @abstractmethod
     def __enter__(self) -> Self:
@@ -183,6 +178,19 @@ class Scrutiny(ABC):
         """Return an alert's batches."""
         return [BatchRow(row[0], row[1], row[2:8], row[8:]) for row in self._all("batches_raw", (ref,))]
 
+    def rolls(self, ref: int) -> list[Roll]:  # noqa: ARG002 - for ledgers that keep lists
+        """Return what of an alert's lists has no rows yet."""
+        return []
+
+    def list_digest(self, ref: int) -> str:  # noqa: ARG002 - for ledgers that keep lists
+        """Return the SHA-256 of the list an alert's rows are still written from, in hex."""
+        return ""
+
+    def deliveries(self, ref: int) -> Iterator[History]:
+        """Yield every delivery of an alert, in order, with everything that happened to it."""
+        for batch in self.batches(ref):
+            yield from self.histories(batch.id)
+
     def histories(self, batch: int) -> Iterator[History]:
         """Yield the deliveries of a batch with everything that happened to them."""
         tried: dict[int, list[tuple[Any, ...]]] = {}
@@ -215,6 +223,7 @@ class Scrutiny(ABC):
     def strays(self) -> dict[str, int]:
         """Return by table how many rows belong to nothing."""
         found = self._all("strays") + (self._all("receipt_strays") if self._receipts else [])
+        found += self._all("roll_strays") if self._rolls else []
         return {table: count for table, count in found if count}
 
     def opts(self) -> list[tuple[Any, ...]]:
@@ -249,99 +258,3 @@ class Scrutiny(ABC):
         if table not in self.tables():
             raise ValueError(f"there is no table {table}")
         yield from self._table(table)
-
-
-class LedgerCopy(Scrutiny):
-    """A ledger file opened for scrutiny."""
-
-    def __init__(self, raw: sqlite3.Connection, path: Path) -> None:
-        self._raw, self.path, self.where = raw, path, str(path)
-        self._sql = statements.parse(_SQL.read_text("utf-8"), _SQL.name)
-        self._receipts = "receipt" in self.tables()
-
-    @classmethod
-    def open(cls, path: Path) -> LedgerCopy:
-        """Open a file for reading.
-
-        Raises:
-            LedgerUnavailable: there is no file, or it may not be read.
-            LedgerDamaged: it is no ledger.
-        """
-        if not path.is_file():
-            raise LedgerUnavailable(Problem(where=str(path), what="there is no ledger here"))
-        # A copy on a read-only disk has no log to read, and none can be made there.
-        alone = not path.with_name(path.name + "-wal").exists()
-        for mode in ("mode=ro", "mode=ro&immutable=1")[: 2 if alone else 1]:
-            raw = sqlite3.connect(
-                f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None
-            )
-            try:
-                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                raw.close()
-                continue
-            except sqlite3.DatabaseError as error:
-                raw.close()
-                raise LedgerDamaged(Problem(where=str(path), what=f"is no ledger ({error})")) from error
-            return cls(raw, path)
-        raise LedgerUnavailable(Problem(where=str(path), what="cannot be opened for reading"))
-
-    def __enter__(self) -> Self:
-        """Hold one snapshot: what is written meanwhile is not seen."""
-        self._raw.execute("BEGIN")
-        return self
-
-    def close(self) -> None:
-        """Give the file back; may be called twice."""
-        self._raw.close()
-
-    def _all(self, name: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._raw.execute(self._sql[name], params).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
-
-    def integrity(self) -> Sequence[str]:
-        """Return what SQLite itself finds wrong with the file; empty when nothing."""
-        try:
-            found = [str(row[0]) for row in self._raw.execute("PRAGMA integrity_check(20)")]
-        except sqlite3.DatabaseError as error:
-            return [str(error)]
-        return [line for line in found if line != "ok"]
-
-    def objects(self) -> dict[tuple[str, str], str]:
-        """Return every table, index and trigger by (type, name), with its text."""
-        return {(kind, name): _squeezed(sql) for kind, name, _, sql in self._all("objects")}
-
-    def expected(self) -> dict[tuple[str, str], str]:
-        """Return what ``objects`` says of a ledger of this version as this program made it."""
-        return expected_objects(self.version())
-
-    def latest(self) -> int:
-        """Return the newest version this program knows."""
-        return latest()
-
-    def _table(self, table: str) -> list[tuple[Any, ...]]:
-        name = table.replace('"', '""')
-        try:
-            rows: list[tuple[Any, ...]] = self._raw.execute(f'SELECT * FROM "{name}"').fetchall()  # noqa: S608
-        except sqlite3.DatabaseError as error:
-            raise LedgerDamaged(Problem(where=str(self.path), what=f"cannot be read ({error})")) from error
-        return sorted(rows, key=repr)
-
-
-def expected_objects(version: int) -> dict[tuple[str, str], str]:
-    """Return every table, index and trigger a ledger of this version has, by (type, name)."""
-    with sqlite3.connect(":memory:") as raw:
-        for step in steps():
-            if step.number <= version:
-                for statement in step.statements:
-                    raw.execute(statement)
-        found = raw.execute(
-            "SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-        )
-        return {(kind, name): _squeezed(sql) for kind, name, sql in found}
-
-
-def _squeezed(sql: str) -> str:
-    return " ".join(sql.split())

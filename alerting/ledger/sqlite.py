@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from threading import get_ident
@@ -26,16 +25,18 @@ from alerting.ledger.reader import (
     look,
     version_of,
 )
-from alerting.ledger.receiving import Receiving
+from alerting.ledger.rolls import Rolls
 from alerting.ledger.rows import NewList
 from alerting.ledger.upgraded import note_upgrade
 from alerting.model.delivery import State
 
 #: Bytes of a page of a new ledger. A long list is written a page at a time, to the log and then to the file.
 _PAGE: Final = 16_384
+#: Past the last place of any list.
+_EVERY: Final = 1 << 62
 
 
-class SqliteLedger(Receiving, SqliteReader):
+class SqliteLedger(Rolls, SqliteReader):
     """The ledger port over one SQLite connection, for the thread that opened it."""
 
     @classmethod
@@ -44,6 +45,7 @@ class SqliteLedger(Receiving, SqliteReader):
     ) -> SqliteLedger:
         """Open the ledger at ``path``; for writing, make it or bring it up to date first.
 
+        Rows that its last owner accepted and did not come to write are written then, too.
         ``patience`` is how long to wait for another writer before giving up.
 
         Raises:
@@ -59,29 +61,27 @@ class SqliteLedger(Receiving, SqliteReader):
         if not path.exists():
             _make(path, patience)
         connection = Connection.connect(path, statements.load("sqlite"), write=True, patience=patience)
+        ledger = cls(connection, clock)
         try:
             _bring_up(connection, clock)
+            ledger.unroll_all()
         except BaseException:
-            connection.close()
+            ledger.close()
             raise
-        return cls(connection, clock)
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit on leaving, roll back on an error. A nested one is a savepoint."""
-        return self._connection.transaction()
+        return ledger
 
     def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
         """Write the deliveries a file lists, in batches, in its order; return how many were new.
 
         The database takes them over from file to file: not one of them becomes a value here.
         """
-        if not self._connection.beside(BESIDE, uri(rows)):
+        if not self._connection.beside(BESIDE, uri(rows.path)):
             return super().add_list(alert_id, channel, rows, priority=priority)
         lane = self._lane(alert_id, channel)
         born = State.CANCELLED if lane.cancelled_at else State.PENDING
         ((first,),) = self._db.all("next_batch")
         where = (lane.alert, lane.channel)
-        tail = (born.value, lane.accepted_at, lane.cancel_reason, json.dumps(sorted(rows.without)))
+        tail = (born.value, lane.accepted_at, lane.cancel_reason, json.dumps(sorted(rows.without)), 0, _EVERY)
         new = self._connection.run_on("add_listed", rows.question, (first, rows.size, *where, *tail))
         if new:
             waits = born is State.PENDING

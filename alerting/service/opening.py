@@ -1,4 +1,4 @@
-"""From a confirmed plan to a durable one: alert, texts, audit row and every delivery, in one commit."""
+"""From a confirmed plan to a durable one: alert, texts, audit row and everybody it is for, in one commit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from alerting.broadcast.plan import LanePlan, Plan, rows_a_batch
 from alerting.clock import micros
 from alerting.keys import new_alert_id
 from alerting.ledger.base import Ledger
+from alerting.ledger.rolling import Rolling
 from alerting.ledger.rows import Actor, Lane, NewDelivery, NewList, Opening
 from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
@@ -25,6 +26,8 @@ from alerting.service.stopped import tell_elsewhere, willing
 _PRIORITY: Final = {MsgType.CANCEL: 80, MsgType.UPDATE: 60, MsgType.ALERT: 50}
 _DRILL: Final = 10
 _FEEDS_FIRST: Final = 5
+#: From so many people on their rows are written after the feeds have left; fewer take no time.
+_MANY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,14 @@ def open_alert(
         ledger.cancel(earlier, actor=actor, at=micros(at), reason=Reason.SUPERSEDED.code)
     planned, stopped = 0, 0
     roster = _roster(house, plan)
+    rolling, rolls = _rolling(ledger, plan), dict[str, NewList]()
     for lane in plan.lanes:
         if not lane.fallback_only:
-            filled, held = _fill(ledger, plan, lane, alert, roster)
+            filled, held = _fill(ledger, plan, lane, alert, roster, rolls=rolls if rolling else None)
             planned, stopped = planned + filled, stopped + held
+    if rolling and rolls:
+        # Last, since only now it is known who is planned already: those another channel may not tell.
+        planned += rolling.roll(alert.id, rolls, priority=alert.priority)
     notes = {"refused": plan.crowd.refused, "opted_out": stopped}
     counted = roster.counts() if roster and not plan.supersedes else plan.crowd
     recipients = counted.recipients
@@ -114,8 +121,19 @@ def alert_of(house: House, plan: Plan, *, actor: Actor, run_key: str, at: dateti
     )
 
 
-def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Roster | None) -> tuple[int, int]:
-    """Plan a lane; return how many messages that were, and how many people had asked it to stop."""
+def _fill(
+    ledger: Ledger,
+    plan: Plan,
+    lane: LanePlan,
+    alert: Alert,
+    roster: Roster | None,
+    *,
+    rolls: dict[str, NewList] | None,
+) -> tuple[int, int]:
+    """Plan a lane; return how many messages that were, and how many people had asked it to stop.
+
+    With ``rolls`` a list of many people is put there instead.
+    """
     if lane.capabilities.feeds:
         wrong = {row.address for row in _told_before(ledger, plan, lane.channel)}
         asked = [str(feed) for feed in lane.capabilities.feeds]
@@ -131,9 +149,22 @@ def _fill(ledger: Ledger, plan: Plan, lane: LanePlan, alert: Alert, roster: Rost
     if roster is not None:
         question = _question(plan, lane, roster)
         held += map(NewDelivery._make, roster.among(question, stopped))
-        listed = NewList(path=roster.path, question=question, without=stopped, size=size)
-        planned += ledger.add_list(alert.id, lane.channel, listed, priority=alert.priority)
+        count = roster.counts().addresses.get(lane.capabilities.address_kind, 0)
+        listed = NewList(path=roster.path, question=question, without=stopped, size=size, count=count)
+        if rolls is not None and count >= _MANY:
+            rolls[lane.channel] = listed
+        else:
+            planned += ledger.add_list(alert.id, lane.channel, listed, priority=alert.priority)
     return planned + tell_elsewhere(ledger, alert.id, lane, held, priority=alert.priority), len(held)
+
+
+def _rolling(ledger: Ledger, plan: Plan) -> Rolling | None:
+    """Return what keeps long lists until the feeds have left; None where nothing goes before people.
+
+    A follow-up knows its people by the rows of the alert it follows.
+    """
+    feeds = any(lane.capabilities.feeds for lane in plan.lanes)
+    return ledger if feeds and not plan.supersedes and isinstance(ledger, Rolling) else None
 
 
 def _told_before(ledger: Ledger, plan: Plan, channel: str) -> Iterator[NewDelivery]:

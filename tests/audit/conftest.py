@@ -12,8 +12,8 @@ from alerting.audit.acts import write
 from alerting.audit.keeper import Keeper
 from alerting.clock import FrozenClock, instant
 from alerting.keys import delivery_key
+from alerting.ledger.filecopy import LedgerCopy
 from alerting.ledger.rows import Actor, ReplyRow
-from alerting.ledger.scrutiny import LedgerCopy
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt, ReceiptStatus

@@ -11,9 +11,9 @@ from alerting.audit.checkpoint import read
 from alerting.audit.signer import Verifier, stand_in_key
 from alerting.audit.verify import BY_ALERT, GROWING, PASSING, verify, verify_file
 from alerting.ledger.audit import Chain, record_digest, row_after
+from alerting.ledger.filecopy import LedgerCopy
 from alerting.ledger.migrate import latest
 from alerting.ledger.rows import Actor, AuditRow
-from alerting.ledger.scrutiny import LedgerCopy
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.receipt import ReceiptStatus
 from alerting.testing.builders import accepted, an_actor
@@ -43,6 +43,8 @@ def test_a_ledger_of_the_version_before_is_whole_as_it_is_and_once_it_is_brought
     lived.ledger.close()
     older = """
         ALTER TABLE alert ADD COLUMN pending TEXT NOT NULL DEFAULT '{}';
+        DROP TABLE roll;
+        DROP TABLE roll_part;
         UPDATE meta SET value = '3' WHERE name = 'schema';
     """
     with closing(sqlite3.connect(lived.path)) as raw:

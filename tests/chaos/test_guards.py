@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LANE, MODES, RETRY = (f"tests/broadcast/test_{name}.py" for name in ("lane", "modes", "retry"))
 LEDGERS, HANDING = "tests/conformance/test_ledgers.py", "tests/e2e/test_handing_over.py"
-PROMISES = "tests/chaos/test_promises.py"
+PROMISES, ROLLS = "tests/chaos/test_promises.py", "tests/ledger/test_rolls.py"
 
 
 class Guard(NamedTuple):
@@ -165,6 +165,55 @@ GUARDS = {
         "",
         "tests/e2e/test_leaving.py",
         "test_ctrl_c_by_a_whole_process_group_does_not_reach_the_sender",
+    ),
+    "a list is the one that was accepted": Guard(
+        "ledger/rolls.py",
+        "if digest.hexdigest() != roll.digest:",
+        "if False:",
+        ROLLS,
+        "test_a_list_that_is_not_what_was_accepted_is_never_written",
+    ),
+    "a list makes the rows that were counted": Guard(
+        "ledger/rolls.py",
+        "if self._add_rows(roll, upto) != expected:",
+        "if self._add_rows(roll, upto) < 0:",
+        ROLLS,
+        "test_a_roll_that_counts_others_than_its_list_holds_is_never_written",
+    ),
+    "a batch waits for its rows": Guard(
+        "ledger/rolls.py",
+        "held = (lane.alert, lane.channel, priority, _NEVER)",
+        "held = (lane.alert, lane.channel, priority, 0)",
+        LEDGERS,
+        "test_nothing_is_leased_before_its_rows_are_there",
+    ),
+    "an alert that is stopped stops the rows that are not written": Guard(
+        "ledger/rolls.py",
+        'self._db.run("end_rolls", (state.value, at, reason, alert))',
+        "pass",
+        ROLLS,
+        "test_cancelling_stops_all_at_once_and_the_rows_come_cancelled",
+    ),
+    "whoever opens the ledger writes what was accepted": Guard(
+        "ledger/sqlite.py",
+        "            ledger.unroll_all()",
+        "            pass",
+        ROLLS,
+        "test_whoever_opens_the_ledger_for_writing_writes_what_was_accepted",
+    ),
+    "how far a list has come is on record with its rows": Guard(
+        "ledger/rolls.py",
+        'self._db.run("write_on", (upto, roll.alert, roll.channel))',
+        'self._db.run("write_on", (roll.places, roll.alert, roll.channel))',
+        "tests/chaos/test_rolls_killed.py",
+        "test_at_whatever_statement",
+    ),
+    "a list stays until its rows are written": Guard(
+        "ledger/migrations/0005_rolls.sql",
+        "WHEN EXISTS (SELECT 1 FROM roll WHERE alert = OLD.alert)",
+        "WHEN 0",
+        ROLLS,
+        "test_the_database_itself_keeps_what_is_not_written",
     ),
     "an owner that is ending takes no orders": Guard(
         "engine/control.py",

@@ -4,9 +4,10 @@ from alerting.clock import FrozenClock
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.testing.ledger_conformance import LedgerConformance
+from alerting.testing.ledger_rolls import LedgerRolls
 
 
-class TestSqlite(LedgerConformance):
+class TestSqlite(LedgerConformance, LedgerRolls):
     @pytest.fixture
     def open_ledger(self, tmp_path):
         return lambda: SqliteLedger.open(tmp_path / "ledger.sqlite", clock=FrozenClock())

@@ -1,7 +1,9 @@
 """The engine starts lanes, starts them again, and never forgets work it was told of."""
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -17,9 +19,12 @@ from alerting.channels.absent import AbsentChannel
 from alerting.clock import SystemClock
 from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import LedgerUnavailable
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.ledger.writer import GroupWriter
 from alerting.model.outcome import Accepted
 from alerting.telemetry import QuietLog
-from alerting.testing.builders import some_deliveries
+from alerting.testing.builders import an_actor, some_deliveries
+from alerting.testing.ledger_lists import listed
 
 
 class Heard(QuietLog):
@@ -221,3 +226,86 @@ def more_rows(stage, channel, count, start=0):
 def add_rows(stage, channel, count, start):
     alert = stage.alert.id
     return lambda ledger: ledger.add_batch(alert, channel, some_deliveries(count, start), priority=50)
+
+
+# -- a list that was accepted, and whose rows are still to be written -------------------------------
+
+
+def with_a_list(set_up, folder, count=1_200):
+    """Open an alert with one post, and a list of people for the second channel."""
+    alert_id = set_up.open(1)
+    rows = listed(folder, count)
+    set_up.writer.submit(lambda ledger: ledger.roll(alert_id, {"texts": rows}, priority=50)).result(10)
+    return alert_id
+
+
+def written(set_up):
+    with contextlib.closing(sqlite3.connect(set_up.path)) as file:
+        return file.execute("SELECT count(*) FROM delivery").fetchone()[0]
+
+
+async def test_a_post_leaves_before_a_row_of_the_people_is_written_and_they_are_told_after_it(
+    stage, tmp_path
+):
+    stop, rows = asyncio.Event(), []
+
+    def post(*_):
+        rows.append(written(set_up))
+        stop.set()
+        return Accepted("1")
+
+    posts, texts = Scripted("posts", post), Scripted("texts")
+    set_up = stage(posts, texts)
+    with_a_list(set_up, tmp_path)
+    await run(engine(set_up, set_up.channels.get, head_start_s=3600), stop)
+    assert rows == [1]
+    assert texts.calls.total() == 0
+    assert set_up.counts("texts") == {"pending": 1_200}
+
+    await run(engine(set_up, set_up.channels.get, head_start_s=0))
+    assert set_up.counts("texts") == {"accepted": 1_200}
+    assert posts.calls.total() == 1
+    assert texts.calls.total() == 1_200
+
+
+async def test_a_list_that_is_cancelled_before_is_on_record_when_the_engine_ends(stage, tmp_path):
+    set_up = stage(Scripted("posts"), Scripted("texts"))
+    alert_id = with_a_list(set_up, tmp_path)
+    await set_up.writer.do(lambda ledger: ledger.cancel(alert_id, actor=an_actor(), at=1))
+    await run(engine(set_up, set_up.channels.get, head_start_s=0))
+    assert written(set_up) == 1_201
+    assert set_up.counts("texts") == {"cancelled": 1_200}
+    reader = set_up.reader()
+    assert reader.alert(alert_id).settled_at is not None
+    reader.close()
+
+
+async def test_a_list_that_cannot_be_written_stops_the_engine_like_a_claim_and_is_written_by_the_next(
+    stage, tmp_path
+):
+    set_up = stage(Scripted("posts"), Scripted("texts"))
+    with_a_list(set_up, tmp_path)
+    await set_up.writer.do(lambda ledger: ledger._connection.do("PRAGMA max_page_count = 1"))
+    with pytest.raises(LedgerUnavailable, match="disk is full"):
+        await run(engine(set_up, set_up.channels.get, head_start_s=0))
+    set_up.writer.close()
+    set_up.writer = GroupWriter(lambda: SqliteLedger.open(set_up.path, clock=SystemClock()))
+    await run(engine(set_up, set_up.channels.get))
+    assert set_up.counts("texts") == {"accepted": 1_200}
+
+
+async def test_an_error_over_a_list_breaks_no_lane_and_it_is_tried_again(stage, tmp_path):
+    set_up, log, broken = stage(Scripted("posts"), Scripted("texts")), Heard(), asyncio.Event()
+    with_a_list(set_up, tmp_path)
+    await set_up.writer.do(lambda ledger: ledger._connection.do("ALTER TABLE roll_part RENAME TO gone"))
+    log.error = lambda event, **fields: (log.events.append((event, fields)), broken.set())
+
+    async def mend():
+        await broken.wait()
+        await set_up.writer.do(lambda ledger: ledger._connection.do("ALTER TABLE gone RENAME TO roll_part"))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(mend())
+        group.create_task(run(engine(set_up, set_up.channels.get, log, head_start_s=0, restart_s=0.05)))
+    assert {event for event, _ in log.events} == {"roll.broken"}
+    assert set_up.counts("texts") == {"accepted": 1_200}

@@ -9,7 +9,16 @@ HOUSE = Path(__file__).parents[2] / "alerting"
 
 #: Layers from the bottom; a module may import its own layer's listed names and everything below.
 PURE = {"errors", "clock", "keys", "secret", "model"}
-PORTS = {"rendering", "audience", "telemetry", "channels.base", "ledger.base", "ledger.rows", "engine.base"}
+PORTS = {
+    "rendering",
+    "audience",
+    "telemetry",
+    "channels.base",
+    "ledger.base",
+    "ledger.rolling",
+    "ledger.rows",
+    "engine.base",
+}
 CORE = {"broadcast"}
 
 
@@ -56,10 +65,7 @@ def allowed(name):  # noqa: C901, PLR0911 - a table read from the top
         return PURE | {"audience"}
     if name.startswith("channels.web_"):
         return PURE | {"channels"}
-    if room(
-        name,
-        {"channels.base", "ledger.base", "ledger.rows", "engine.base", "telemetry", "rendering", "audience"},
-    ):
+    if room(name, PORTS):
         return PURE | PORTS
     if room(name, CORE):
         return PURE | PORTS | CORE

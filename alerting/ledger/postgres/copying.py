@@ -42,6 +42,8 @@ TABLES: Final = {
     "drill_note": "id",
     "audit": "seq",
 }
+#: What waits to become rows of these tables. Whoever has opened a file for writing has none of it.
+UNWRITTEN: Final = frozenset({"roll", "roll_part"})
 #: Columns that number rows by themselves.
 _NUMBERED: Final = {
     "channel": "ref",
@@ -108,7 +110,8 @@ def copy_ledger(
     ``whole`` looks at the copy before it is put in its place, and returns what is broken.
 
     Raises:
-        LedgerUnavailable: something is there already, or the copy is not whole; then nothing was kept.
+        LedgerUnavailable: something is there already, the copy is not whole, or rows of the file are still to
+            be written; then nothing was kept.
     """
     _refuse_used(place, clock)
     draft = replace(place, schema=f"{place.schema}_copy")
@@ -145,6 +148,10 @@ def _refuse_used(place: Place, clock: Clock) -> None:
 def _tables(ledger: Target, source: Path) -> Iterator[tuple[str, int]]:
     raw = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)
     try:
+        if raw.execute("SELECT 1 FROM roll").fetchall():
+            raise LedgerUnavailable(
+                Problem(where=str(source), what="rows of it are still to be written", fix="`alert resume`")
+            )
         for table, order in TABLES.items():
             columns = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
             names = ", ".join(columns)

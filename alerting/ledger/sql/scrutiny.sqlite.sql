@@ -69,3 +69,18 @@ SELECT seq, mark, channel, address, text, at, provider_id FROM reply ORDER BY se
 SELECT 'receipt', count(*) FROM receipt WHERE delivery NOT IN (SELECT id FROM delivery)
 UNION ALL SELECT 'early', count(*) FROM early WHERE (delivery, mark) NOT IN (SELECT delivery, mark FROM receipt)
 UNION ALL SELECT 'arrival', count(*) FROM arrival WHERE alert NOT IN (SELECT ref FROM alert)
+
+-- name: rolls_raw --
+SELECT alert.id, channel.name, roll.alert, roll.channel, first, size, places, written, question, without,
+       roll.digest, roll.state, changed_at, reason
+FROM roll
+LEFT JOIN alert ON alert.ref = roll.alert
+LEFT JOIN channel ON channel.ref = roll.channel
+WHERE roll.alert = ? ORDER BY first
+
+-- name: pieces_raw --
+SELECT bytes FROM roll_part WHERE alert = ? ORDER BY n
+
+-- name: roll_strays --
+SELECT 'roll', count(*) FROM roll WHERE alert NOT IN (SELECT ref FROM alert)
+UNION ALL SELECT 'roll_part', count(*) FROM roll_part WHERE alert NOT IN (SELECT alert FROM roll)

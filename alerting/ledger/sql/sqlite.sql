@@ -44,7 +44,7 @@ SELECT coalesce(max(id), 0) + 1 FROM batch
 INSERT INTO delivery (id, alert, channel, address, recipient, fallback, state, due_at, changed_at, reason)
 SELECT (?1 + place / ?2) * 1024 + place % ?2, ?3, ?4, address, recipient, fallback, ?5, ?6, ?6, ?7
 FROM ({question})
-WHERE (?8 = '[]' OR address NOT IN (SELECT value FROM json_each(?8)))
+WHERE place >= ?9 AND place < ?10 AND (?8 = '[]' OR address NOT IN (SELECT value FROM json_each(?8)))
 ON CONFLICT (alert, channel, address) DO NOTHING
 
 -- name: add_batches --
@@ -60,3 +60,69 @@ FROM (
     FROM run
 )
 WHERE n > 0
+
+-- A roll is a list that was accepted and not yet written (migration 0005).
+
+-- name: add_part --
+INSERT INTO roll_part (alert, n, bytes) VALUES (?, ?, ?)
+
+-- name: parts --
+SELECT n FROM roll_part WHERE alert = ? ORDER BY n
+
+-- name: part --
+SELECT bytes FROM roll_part WHERE alert = ? AND n = ?
+
+-- name: planned_on --
+SELECT address FROM delivery WHERE alert = ? AND channel = ?
+
+-- name: reserve_batch --
+INSERT INTO batch (id, alert, channel, priority, not_before, n_pending) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: add_roll --
+INSERT INTO roll (alert, channel, first, size, places, question, without, digest, state, changed_at, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: rolled --
+SELECT DISTINCT channel.name, EXISTS (
+    SELECT 1 FROM batch
+    WHERE batch.channel = roll.channel AND batch.state <> 'done' AND batch.not_before < ?
+      AND n_pending + n_sending + n_uncertain > 0)
+FROM roll JOIN channel ON channel.ref = roll.channel
+
+-- name: next_roll --
+SELECT alert.id, channel.name, roll.alert, roll.channel, first, size, places, written, question, without,
+       roll.digest, roll.state, changed_at, reason
+FROM roll
+JOIN alert ON alert.ref = roll.alert
+JOIN channel ON channel.ref = roll.channel
+LEFT JOIN batch ON batch.id = (SELECT max(id) FROM batch WHERE batch.alert = roll.alert AND batch.channel = roll.channel)
+ORDER BY coalesce(batch.priority, 0) DESC, written, first
+LIMIT 1
+
+-- name: rolls_of --
+SELECT alert.id, channel.name, roll.alert, roll.channel, first, size, places, written, question, without,
+       roll.digest, roll.state, changed_at, reason
+FROM roll
+JOIN alert ON alert.ref = roll.alert
+JOIN channel ON channel.ref = roll.channel
+WHERE alert.id = ?
+ORDER BY first
+
+-- name: reserved --
+SELECT coalesce(sum(n_pending + n_expired + n_cancelled), 0) FROM batch
+WHERE id BETWEEN ? AND ? AND alert = ? AND channel = ?
+
+-- name: free_batches --
+UPDATE batch SET not_before = 0 WHERE id BETWEEN ? AND ? AND alert = ? AND channel = ?
+
+-- name: write_on --
+UPDATE roll SET written = ? WHERE alert = ? AND channel = ?
+
+-- name: end_rolls --
+UPDATE roll SET state = ?, changed_at = ?, reason = ? WHERE alert = ? AND state = 'pending'
+
+-- name: drop_roll --
+DELETE FROM roll WHERE alert = ? AND channel = ?
+
+-- name: drop_parts --
+DELETE FROM roll_part WHERE alert = ?
