@@ -158,7 +158,7 @@ class EmbeddedEngine:
             except LedgerUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - lanes that have their rows must go on
-                self._log.error("roll.broken", error=type(error).__name__, words=str(error)[:200])
+                self._log.error("roll.broken", error=type(error).__name__, words=words_of(error)[:200])
                 await asyncio.sleep(self._restart_s)
                 self._rolls.set()
 
