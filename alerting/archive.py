@@ -175,9 +175,8 @@ class Archive:
         # A sender whose last message is out still seals its record; that takes a moment.
         lock.acquire(patience_s=_SEALING_S)
         with lock:
-            SqliteLedger.open(
-                self.ledger_path, clock=self.clock
-            ).close()  # of an older version, or with rows to write
+            # It may be of an older version, or have rows to be written.
+            SqliteLedger.open(self.ledger_path, clock=self.clock).close()
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
 
     def merged(self, source: Path, *, actor: Actor) -> Merged:
@@ -198,7 +197,8 @@ class Archive:
         # A sender whose last message is out still seals its record; that takes a moment.
         theirs.acquire(patience_s=_SEALING_S)
         with theirs, self.turn():
-            SqliteLedger.open(source, clock=self.clock).close()  # of an older version, or with rows to write
+            # As above.
+            SqliteLedger.open(source, clock=self.clock).close()
             with closing(open_source(source)) as raw, closing(self.filled()) as ledger:
                 merger = Merger(source=raw, ledger=ledger, host=os.uname().nodename)
                 return merger.merge(actor=actor, at=micros(self.clock.now()))

@@ -2,8 +2,8 @@
 
 The provider is asked once its own lists can be trusted (the channel's quarantine). It has it: the
 delivery is accepted. Its list is complete and it is not there: it goes out again. It cannot tell: a
-live message goes out once more, marked as possibly doubled, and not a third time; a drill's stays
-uncertain and is reported.
+live message goes out once more, marked as possibly doubled, and not a third time, unless its sender
+died with it; a drill's stays uncertain and is reported.
 """
 
 from __future__ import annotations
