@@ -102,7 +102,12 @@ class LedgerCopy(Scrutiny):
             found = [str(row[0]) for row in self._raw.execute("PRAGMA integrity_check(20)")]
         except sqlite3.DatabaseError as error:
             return [str(error)]
-        return [line for line in found if line != "ok"]
+        return [line for line in found if line != "ok"] + self._cut()
+
+    def _cut(self) -> list[str]:
+        """Return whether the file ends within a page. What a page lacks is read as if it were empty."""
+        ((page,),) = self._raw.execute("PRAGMA page_size")
+        return ["the file ends within a page"] if self.path.stat().st_size % page else []
 
     def objects(self) -> dict[tuple[str, str], str]:
         """Return every table, index and trigger by (type, name), with its text."""

@@ -209,7 +209,7 @@ async def test_a_host_at_work_needs_two_connections(stage):
     """Said in docs/operations.md: somebody counts with it."""
 
     def connected():
-        told = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'alert'"
+        told = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name ~ '^alert'"
         return stage.do(told).fetchone()["n"]
 
     before = connected()
