@@ -3,9 +3,12 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 
 import pytest
+
+from alerting.ledger.lock import RunnerLock
 
 WORDS = ("send", "gas-leak", "-v", "place=Baker Hall", "--channels", "x-campus", "--confirm", "Baker Hall")
 FULL = "/dev/full"
@@ -15,6 +18,8 @@ FULL = "/dev/full"
 def _quiet_afterwards(alert):
     yield
     alert("sandbox", "stop")
+    if sender := RunnerLock(alert.home / "state" / "sandbox").held_by():
+        os.kill(sender, signal.SIGKILL)
 
 
 @pytest.fixture
