@@ -31,6 +31,8 @@ from alerting.model.outcome import Reason
 from alerting.telemetry import Log
 
 _SECOND: Final = 1_000_000
+#: Microseconds until a batch that somebody else holds is asked for again.
+_HELD: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,9 @@ class Lane:
         if answer.ours is not None:
             self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
         if turn.look:
-            self._due = answer.next_due
+            # What is due and was not to be had is held by somebody else, who may stand still.
+            due = answer.next_due
+            self._due = None if due is None else max(due, turn.now + _HELD)
             self._known = answer.leased.batch.priority if answer.leased else None
         self._look |= any(hold.short for hold in turn.finished)
         if answer.leased:

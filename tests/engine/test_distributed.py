@@ -331,6 +331,30 @@ async def test_a_batch_that_somebody_holds_locked_for_a_moment_is_asked_for_agai
     assert set(sms.calls.values()) == {1}
 
 
+async def test_a_batch_that_somebody_holds_locked_keeps_no_host_busy(stage):
+    """Who holds it may stand still for ten seconds; until then the others ask, but do little else."""
+    sms, names, asked = Scripted(SMS), [], []
+    async with stage.host("one", sms, on=lambda: names).working() as one:
+        do = one.writer.do
+
+        async def counted(work):
+            asked.append(work)
+            return await do(work)
+
+        one.writer.do = counted
+        await until(lambda: one.engine.hears)
+        alert = stage.open(3, SMS)
+        with stage.locked():
+            names.append(SMS)
+            stage.do("NOTIFY procrastinate_any_queue_v1")
+            await until(lambda: one.engine.lanes)
+            before = len(asked)
+            await asyncio.sleep(0.5)
+            assert len(asked) < before + 40
+        await until(lambda: stage.counts(alert) == {"accepted": 3})
+    assert set(sms.calls.values()) == {1}
+
+
 @pytest.mark.parametrize("lost", ["its worker", "its job"])
 async def test_a_host_mends_beside_its_work_what_the_queue_has_lost(stage, lost):
     sms, names = Scripted(SMS), []
