@@ -75,7 +75,15 @@ def deafen(stream: Any = None) -> None:
 def _asked(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
-    return sys.stdin.readline()
+    return answer()
+
+
+def answer() -> str:
+    """Return the line somebody types; nothing when the terminal was closed, as when they leave it."""
+    try:
+        return sys.stdin.readline()
+    except OSError:
+        return ""
 
 
 def _tty(stream: Any) -> bool:

@@ -10,6 +10,7 @@ import typer
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, interactive, say
 from alerting.cli.family import Json
+from alerting.cli.keyboard import answer
 from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _typed(template: Template, given: str) -> None:
     if not given:
         sys.stderr.write(f"You have read every text above, and it may go out. Type {template.name}: ")
         sys.stderr.flush()
-        given = sys.stdin.readline()
+        given = answer()
     if given.strip() != template.name:
         what = f"{given.strip()[:60]!r} is not {template.name!r}; nothing was recorded"
         raise NotConfirmed(Problem(where=template.path, what=what, fix=fix))

@@ -11,6 +11,7 @@ from alerting.cli import complete
 from alerting.cli.face import Face, emit, interactive, say
 from alerting.cli.family import Json
 from alerting.cli.group import single
+from alerting.cli.keyboard import answer
 from alerting.cli.words import clean, columns
 from alerting.errors import NotConfirmed, Problem
 from alerting.keys import normal_id
@@ -61,7 +62,7 @@ def _asked(face: Face, one: Owed, *, json: bool) -> str:
         say(line)
     sys.stderr.write("Was it right to send this alone, and what is to change? Write one line: ")
     sys.stderr.flush()
-    return sys.stdin.readline()
+    return answer()
 
 
 def _open(face: Face, *, json: bool) -> None:

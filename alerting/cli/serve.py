@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alerting.cli.face import Face, emit, note, say
+from alerting.cli.face import Face, emit, heard_or_not, note, say
 from alerting.cli.group import single
 from alerting.errors import LedgerBusy
 
@@ -47,6 +47,7 @@ def serve(
         say("Stopped. Nothing that was acknowledged is lost.")
 
 
+@heard_or_not()
 def _tell(app: App, calls: list[str], *, json: bool) -> None:
     """Say what is done from now on; the endpoints listen."""
     reach = app.config.callbacks

@@ -50,10 +50,10 @@ def open_alert(
         AudienceProblem: the list vanished in between; nothing is kept.
         PlanRefused: the incident it follows was closed, or told more of, in between.
     """
-    if earlier := ledger.alert_of_run(run_key):
-        return Opened(alert_id=earlier, planned=0, again=True)
     alert = alert_of(house, plan, actor=actor, run_key=run_key, at=at)
     ledger.alone(f"opening {alert.template}")
+    if earlier := ledger.alert_of_run(run_key):
+        return Opened(alert_id=earlier, planned=0, again=True)
     if plan.supersedes:
         ledger.alone(f"following {plan.incident}")
         refuse_outrun(ledger, house, plan.incident, plan.supersedes)

@@ -254,6 +254,17 @@ def test_leaving_at_the_prompt_starts_nothing(campus):
     assert "Traceback" not in said
 
 
+def test_a_terminal_that_is_closed_at_the_prompt_starts_nothing(campus):
+    main, its = pty.openpty()
+    with campus.start("drill", "run", "real-text", stdin=its, stdout=its, stderr=its) as process:
+        os.close(its)
+        said = b""
+        while not said.endswith(b"> "):
+            said += os.read(main, 65_536)
+        os.close(main)
+        assert process.wait(20) == 5
+
+
 def test_a_rehearsal_needs_neither_credentials_nor_the_sandbox_option(campus):
     done = campus("drill", "run", "real-text", "--confirm", "DRILL real-text")
     assert done.returncode == 0, done.stdout + done.stderr

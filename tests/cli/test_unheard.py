@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_closed_streams_keep_no_alert_from_leaving(alert, closed):
     assert done.returncode == 0, done.stderr
     assert [one["settled"] for one in told["alerts"]] == [True]
     assert alert("--sandbox", "audit", "verify").returncode == 0
+
+
+def test_a_server_whose_words_nobody_reads_serves_on(alert):
+    read, write = os.pipe()
+    os.close(read)
+    with alert.start("--sandbox", "serve", stdout=write, stderr=subprocess.DEVNULL) as process:
+        os.close(write)
+        lock, until = RunnerLock(alert.home / "state" / "sandbox"), time.monotonic() + 20
+        while lock.held_by() != process.pid and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["people", "scripts"])

@@ -196,6 +196,7 @@ def test_one_key_opens_one_alert_however_many_try(writers, open_ledger):
         gate.wait(20)
 
         def change(ledger):
+            ledger.alone("opening")
             if earlier := ledger.alert_of_run("same"):
                 return earlier
             alert = an_alert(id=f"L-{number:06d}", run_key="same")
