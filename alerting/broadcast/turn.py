@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from alerting.broadcast.work import Hold, Item
-from alerting.ledger.base import Ledger, Sharing
+from alerting.ledger.base import Ledger
 from alerting.ledger.rows import AlertRecord, Batch, Settled, Share
+from alerting.ledger.sharing import Sharing
 
 #: Microseconds before an attempt from which on other messages are told apart from it by their ids.
 _LATELY: Final = 24 * 3600 * 1_000_000

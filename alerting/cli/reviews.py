@@ -66,13 +66,10 @@ def _asked(face: Face, one: Owed, *, json: bool) -> str:
 
 
 def _open(face: Face, *, json: bool) -> None:
-    from alerting.authority.aftermath import still_owed
-
-    found, now = still_owed(face.view.reader()), face.view.clock.now()
     if json:
-        emit("reviews", reviews=[as_json(one, now) for one in found])
+        emit("reviews", reviews=as_json(face.view))
         return
-    for line in lines(face.view, found) or ["Nothing waits for a review."]:
+    for line in told(face.view) or ["Nothing waits for a review."]:
         say(line)
 
 
@@ -102,8 +99,15 @@ def told(app: App, only: str = "") -> list[str]:
     return lines(app, [one for one in still_owed(app.reader()) if only in ("", one.alert)])
 
 
-def as_json(one: Owed, now: datetime) -> dict[str, Any]:
-    """Return a review for scripts."""
+def as_json(app: App) -> list[dict[str, Any]]:
+    """Return what is open for scripts, oldest first."""
+    from alerting.authority.aftermath import still_owed
+
+    now = app.clock.now()
+    return [_as_json(one, now) for one in still_owed(app.reader())]
+
+
+def _as_json(one: Owed, now: datetime) -> dict[str, Any]:
     return {
         "alert": one.alert,
         "by": one.by,

@@ -121,7 +121,12 @@ def _recent(face: Face, *, json: bool) -> None:
         now = face.view.clock.now()
         reports = [report(ledger, record, at=now) for record in ledger.alerts()]
     if json:
-        emit("alerts", alerts=[standing.as_json(current) for current in reports])
+        emit(
+            "alerts",
+            alerts=[standing.as_json(current) for current in reports],
+            incidents=stories.as_json(face.view),
+            reviews=reviews.as_json(face.view),
+        )
         return
     if not reports:
         say("Nothing has been sent from here yet.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from alerting.keys import is_notice
@@ -35,15 +35,40 @@ def told(app: App, only: str = "") -> list[str]:
     return lines
 
 
+def as_json(app: App) -> list[dict[str, Any]]:
+    """Return every open live incident for scripts, newest first."""
+    from alerting.service.incident import open_stories
+
+    ledger, now = app.reader(), app.clock.now()
+    return [_as_json(one, now) for one in open_stories(ledger)] if ledger else []
+
+
+def _as_json(told: Story, now: datetime) -> dict[str, Any]:
+    return {
+        "incident": told.id,
+        "title": told.first.title,
+        "place": told.known.get("place", ""),
+        "owner": told.owner,
+        "due_at": told.due_at.isoformat() if told.due_at else None,
+        "overdue": told.overdue(now),
+    }
+
+
 def _standing(told: Story, zone: ZoneInfo, now: datetime) -> str:
     place = told.known.get("place", "")
     where = f"incident {told.id}{f' at {place}' if place else ''}"
     if told.closed_at is not None:
         how = f" ({told.reason})" if told.reason else ""
-        return f"{where}: closed at {told.closed_at.astimezone(zone):%H:%M} by {told.closed_by}{how}"
-    due = f"{told.due_at.astimezone(zone):%H:%M}" if told.due_at else "no time"
+        return f"{where}: closed at {_hour(told.closed_at, zone, now)} by {told.closed_by}{how}"
+    due = _hour(told.due_at, zone, now) if told.due_at else "no time"
     word = "OVERDUE, promised by" if told.overdue(now) else "next message promised by"
     return f"{where} ({told.owner}): {word} {due} -> alert update|all-clear|correct|recall {told.id}"
+
+
+def _hour(at: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the hour of an instant, with its day when that is not today: an incident may stand for long."""
+    there, today = at.astimezone(zone), now.astimezone(zone).date()
+    return f"{there:%H:%M}" if there.date() == today else f"{there:%Y-%m-%d %H:%M}"
 
 
 def _so_far(told: Story, zone: ZoneInfo) -> str:

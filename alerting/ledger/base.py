@@ -32,7 +32,6 @@ if TYPE_CHECKING:  # who only looks needs few of these
         ReceiptRow,
         ReplyRow,
         Settled,
-        Share,
         Tally,
     )
     from alerting.model.delivery import Delivery, State
@@ -125,6 +124,10 @@ class LedgerReader(Protocol):
 
     def incident_number(self, incident: str) -> int:
         """Return how many alerts an incident has so far."""
+        ...
+
+    def open_incidents(self) -> Sequence[str]:
+        """Return the live incidents that nobody closed, however old, by their newest alert first."""
         ...
 
     def last_audience_size(self, audience: str) -> int | None:
@@ -319,22 +322,6 @@ class DrillLedger(Ledger, DrillReader, Protocol):
 
     def add_note(self, alert_id: str, note: NoteRow, *, actor: Actor) -> None:
         """Append what somebody observed to an alert's record."""
-        ...
-
-
-@runtime_checkable
-class Sharing(Protocol):
-    """A ledger that several senders share, and that knows who of them is at work; asked by type."""
-
-    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
-        """Return this owner's share of a channel; None when it was not heard of for too long.
-
-        ``renew`` says that it is there, from now on or still, for ``until_s`` seconds more.
-        """
-        ...
-
-    def fall_silent(self, channel: str, *, owner: str) -> None:
-        """Leave: the others may take this owner's part a moment later."""
         ...
 
 

@@ -200,6 +200,10 @@ class Reading:
         row = self._db.one("incident_number", (incident,))
         return row[0] if row else 0
 
+    def open_incidents(self) -> Sequence[str]:
+        """Return the live incidents that nobody closed, by their newest alert first."""
+        return [incident for (incident,) in self._db.all("open_incidents")]
+
     def last_audience_size(self, audience: str) -> int | None:
         """Return how many recipients the last alert to this audience had, or None."""
         row = self._db.one("audience_size", (audience,))

@@ -316,7 +316,6 @@ def close(ledger: Ledger, told: Story, *, reason: str, actor: Actor, at: datetim
     ledger.record_act(_CLOSED, told.id, {"reason": words}, actor=actor, at=micros(at))
 
 
-def open_stories(ledger: LedgerReader, *, limit: int = _RECENT) -> Sequence[Story]:
-    """Return the open incidents among the newest alerts, newest first."""
-    names = dict.fromkeys(record.alert.incident for record in ledger.alerts(limit=limit))
-    return [told for name in names if (told := story(ledger, name)).closed_at is None]
+def open_stories(ledger: LedgerReader) -> Sequence[Story]:
+    """Return every live incident that is open, however long ago it was opened, newest first."""
+    return [story(ledger, incident) for incident in ledger.open_incidents()]

@@ -91,6 +91,21 @@ class LedgerAnswers:
         assert ledger.known_to(MAIL, person, besides=0, since=0) == []
         assert (ledger.incident_number(incident), ledger.incident_number("I-NONE00")) == (3, 0)
 
+    def test_an_incident_is_open_until_somebody_closes_it(self, ledger: Ledger) -> None:
+        """However many alerts came after it, by the newest word of each; drills and notices are none."""
+        for name in ("L-0LD000", "L-CL0SED", "L-NEW000"):
+            opened(ledger, SMS, alert=an_alert(id=name, incident=name))
+        for number in range(25):
+            name = f"{'DN'[number % 2]}-{number:06}"
+            opened(ledger, SMS, alert=an_alert(id=name, incident=name))
+        acts = {"incident.opened": "L-0LD000", "incident.prepared": "L-NEW000", "incident.closed": "L-CL0SED"}
+        with ledger.transaction():
+            for action, incident in acts.items():
+                ledger.record_act(action, incident, {}, actor=an_actor(), at=NOW)
+        assert list(ledger.open_incidents()) == ["L-NEW000", "L-0LD000"]
+        opened(ledger, SMS, alert=an_alert(id="L-UPDATE", incident="L-0LD000", number=2))
+        assert list(ledger.open_incidents()) == ["L-0LD000", "L-NEW000"]
+
     def test_a_message_that_is_found_belongs_to_one_delivery(self, ledger: Ledger) -> None:
         """Two posts of the same words, looked up at once: the second waits to be looked up again."""
         batches: list[Batch] = []

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,13 +19,10 @@ from prometheus_client.registry import Collector
 
 from alerting.ledger.base import DrillReader, LedgerReader
 from alerting.model.delivery import State
-from alerting.service.incident import story
+from alerting.service.incident import open_stories
 
 if TYPE_CHECKING:
     from alerting.app import App
-
-#: How many of the newest alerts are looked through for incidents that wait for a word.
-_RECENT: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +116,11 @@ def _of_alerts(ledger: LedgerReader, now: datetime) -> Iterator[Metric]:
 
 
 def _of_incidents(ledger: LedgerReader, now: datetime) -> Iterator[Metric]:
-    ids = {record.alert.incident for record in ledger.alerts(limit=_RECENT) if record.alert.live}
-    stories = [story(ledger, incident) for incident in sorted(ids)]
+    stories = open_stories(ledger)
     yield GaugeMetricFamily(
         "alerting_incidents_open",
         "Live incidents without an all clear.",
-        value=sum(one.closed_at is None for one in stories),
+        value=len(stories),
     )
     yield GaugeMetricFamily(
         "alerting_incidents_overdue",

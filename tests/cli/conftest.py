@@ -149,3 +149,18 @@ def recorded(home: Path) -> str:
         ledger.settle_alert(alert.id, at=A_MOMENT_US)
     ledger.close()
     return alert.id
+
+
+@pytest.fixture
+def many(home: Path) -> None:
+    """A ledger with an open incident whose next word is overdue, and 25 drills since."""
+    ledger = _ledger(home)
+    with ledger.transaction():
+        for name in ("L-0LD000", *(f"D-{number:06}" for number in range(25))):
+            alert = an_alert(id=name, incident=name)
+            ledger.open_alert(an_opening("sms-main", alert=alert, actor=an_actor()), at=A_MOMENT_US)
+            ledger.planned(name, recipients=0, notes={})
+            due = {"alert": name, "due_at": A_MOMENT_US, "owner": "lee"}
+            ledger.record_act("incident.opened", name, due, actor=an_actor(), at=A_MOMENT_US)
+            ledger.settle_alert(name, at=A_MOMENT_US)
+    ledger.close()

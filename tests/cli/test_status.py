@@ -29,6 +29,19 @@ def test_the_list_names_every_alert_with_its_counts(alert, recorded):
     assert line.endswith("settled")
 
 
+def test_an_incident_nobody_closed_is_told_however_many_alerts_came_after_it(alert, home, many):
+    shown = alert("status").stdout
+    told = json.loads(alert("status", "--json").stdout)
+
+    assert "incident L-0LD000 at Library (lee): OVERDUE, promised by 2026-08-31 22:14" in shown
+    assert shown.splitlines()[-1].endswith("-> alert update|all-clear|correct|recall L-0LD000")
+    assert "L-0LD000" not in [one["alert"] for one in told["alerts"]]
+    (one,) = told["incidents"]
+    assert (one["incident"], one["owner"], one["overdue"]) == ("L-0LD000", "lee", True)
+    assert told["reviews"] == []
+    assert "write one of: L-0LD000 (" in alert("all-clear", env=alert.credentials).stderr
+
+
 @pytest.mark.parametrize("typed", ["{0}", "{1}"])
 def test_one_alert_is_found_however_its_id_is_typed(alert, recorded, typed):
     done = alert("status", typed.format(recorded, recorded.lower()), "--json")

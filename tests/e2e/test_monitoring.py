@@ -13,6 +13,10 @@ import yaml
 from campus import rule, until
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerting.clock import SystemClock
+from alerting.ledger.sqlite import SqliteLedger
+from alerting.testing.builders import A_MOMENT_US, an_actor, an_alert, an_opening
+
 WAITING = ("pending", "sending")
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerting.rules.yaml"
 
@@ -37,6 +41,21 @@ def door(campus):
             return 0, ""
 
     return page
+
+
+@pytest.fixture
+def long_ago(campus):
+    """An open incident whose next word is overdue, and 60 drills since."""
+    ledger = SqliteLedger.open(campus.state / "ledger.db", clock=SystemClock())
+    with ledger.transaction():
+        for name in ("L-0LD000", *(f"D-{number:06}" for number in range(60))):
+            alert = an_alert(id=name, incident=name)
+            ledger.open_alert(an_opening("sms-main", alert=alert), at=A_MOMENT_US)
+            ledger.planned(name, recipients=0, notes={})
+            told = {"alert": name, "due_at": A_MOMENT_US}
+            ledger.record_act("incident.opened", name, told, actor=an_actor(), at=A_MOMENT_US)
+            ledger.settle_alert(name, at=A_MOMENT_US)
+    ledger.close()
 
 
 @pytest.fixture
@@ -78,7 +97,7 @@ def test_a_ledger_nobody_can_write_makes_it_unready_and_not_dead(server, door, c
     assert alive == (200, "alive\n")
 
 
-def test_figures_agree_with_the_ledger(server, door, campus):
+def test_figures_agree_with_the_ledger(long_ago, server, door, campus):
     before = figures(door)
     campus.box.play(rule("twilio", {"kind": "status", "status": 429, "retry_after": 1}))
     alert_id = campus.send_and_leave()
@@ -91,8 +110,8 @@ def test_figures_agree_with_the_ledger(server, door, campus):
 
     assert before["alerting_alerts_unsettled",] == 0
     assert during["alerting_alerts_unsettled",] == 1
-    assert during["alerting_incidents_open",] == 1
-    assert during["alerting_incidents_overdue",] == 0
+    assert during["alerting_incidents_open",] == 2
+    assert during["alerting_incidents_overdue",] == 1, "it is not forgotten for what came after it"
     assert during["alerting_state_free_bytes",] > 0
     texts = [during.get(("alerting_deliveries", *sorted((state, "sms-main"))), 0) for state in WAITING]
     assert sum(texts) == 3

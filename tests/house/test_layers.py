@@ -17,6 +17,7 @@ PORTS = {
     "ledger.base",
     "ledger.rolling",
     "ledger.rows",
+    "ledger.sharing",
     "engine.base",
 }
 CORE = {"broadcast"}

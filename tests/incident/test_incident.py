@@ -13,7 +13,7 @@ from alerting.model.alert import MsgType
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt, ReceiptStatus
 from alerting.service import opening
-from alerting.service.incident import Follow, close, follow_up, past_of, story
+from alerting.service.incident import Follow, close, follow_up, open_stories, past_of, story
 from alerting.service.opening import open_alert
 from alerting.service.planning import Past, Request, make_plan
 from alerting.testing.builders import accepted, rejected
@@ -298,3 +298,15 @@ def test_an_evidence_level_nobody_knows_is_refused(campus):
     request = Request(template="gas-leak", values={"place": "Baker Hall"}, evidence="maybe")
     with pytest.raises(UsageProblem, match="unconfirmed"):
         campus._open(request, Past(), LEE, "")
+
+
+def test_an_open_incident_is_told_however_many_drills_and_updates_came_after_it(campus):
+    first = campus.send(place="Baker Hall")
+    closed = campus.send(place="Mead Hall")
+    campus.follow(closed, Follow.ALL_CLEAR)
+    other = campus.send(place="Chapin Hall")
+    for number in range(12):
+        campus.follow(other, Follow.UPDATE, key=f"update {number}", **UPDATE)
+        campus.send(template="drill", key=f"drill {number}", place="Baker Hall")
+
+    assert [told.id for told in open_stories(campus.ledger)] == [other, first]

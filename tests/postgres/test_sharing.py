@@ -10,10 +10,10 @@ from alerting.broadcast.pace import Pace
 from alerting.broadcast.share import divided
 from alerting.clock import FrozenClock, SystemClock
 from alerting.errors import LedgerBusy
-from alerting.ledger.base import Sharing
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.ledger.rows import Share
+from alerting.ledger.sharing import Sharing
 from alerting.ledger.sqlite import SqliteLedger
 
 LANES = ("a", "b", "c")

@@ -114,6 +114,15 @@ ORDER BY mine.id, before.ref
 -- name: incident_number --
 SELECT count(*) FROM alert WHERE incident = ?
 
+-- An index holds what is asked of every incident ever; acts are looked at of the live ones.
+
+-- name: open_incidents --
+SELECT incident FROM alert
+WHERE substr(incident, 1, 2) = 'L-'
+GROUP BY incident
+HAVING NOT EXISTS (SELECT 1 FROM audit WHERE subject = incident AND action = 'incident.closed')
+ORDER BY max(ref) DESC
+
 -- name: audience_size --
 SELECT recipients FROM alert WHERE audience = ? AND recipients > 0 ORDER BY ref DESC LIMIT 1
 
