@@ -1,6 +1,8 @@
 import itertools
 import os
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -48,3 +50,26 @@ def fresh_database(postgres_address):
     yield postgres_address.replace("/postgres?", f"/{name}?")
     with psycopg.connect(postgres_address, autocommit=True) as server:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def meanwhile(postgres_address):
+    """Return a function that runs a change on a ledger while the block it is asked in holds its own."""
+    import psycopg
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres_address, autocommit=True) as watcher:
+
+        def begin(ledger, change):
+            def run():
+                with ledger.transaction():
+                    return change(ledger)
+
+            future = pool.submit(run)
+            pid, until = ledger._connection.raw.info.backend_pid, time.monotonic() + 10
+            waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+            while not future.done() and watcher.execute(waits, (pid,)).fetchone() != (True,):
+                assert time.monotonic() < until
+                time.sleep(0.005)
+            return future
+
+        yield begin

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from alerting.cli.face import Face, as_json, deafen, emit, heard_or_not, interactive, note, say
+from alerting.cli.face import Face, as_json, emit, heard_or_not, interactive, note, say
 from alerting.cli.words import clean
 from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
 
@@ -111,8 +111,6 @@ def carry_out(
         utter(parting(early.opened, json=json, more=more))
     except KeyboardInterrupt:
         utter(parting(opened, json=json, more=more))
-    except BrokenPipeError:
-        deafen()
     return Exit.RUNNING
 
 
@@ -195,8 +193,10 @@ def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
     """Say what may follow without another word, and what will need some. The sender is at work already."""
     from alerting.cli import ready
 
-    for line in ready.lines(ready.before(face.app, plan, face.actor), opened.alert_id):
-        say(line)
+    waiting = ready.lines(ready.before(face.app, plan, face.actor), opened.alert_id)
+    with heard_or_not():
+        for line in waiting:
+            say(line)
 
 
 def parting(opened: Opened | None, *, json: bool, more: More | None = None) -> list[Said]:

@@ -12,7 +12,7 @@ import typer
 from alerting.cli.drill_record import history, note_, report
 from alerting.cli.face import Face, emit, heard_or_not, interactive, note, say
 from alerting.cli.family import Json, family
-from alerting.cli.keyboard import answer
+from alerting.cli.keyboard import asked
 from alerting.cli.unplugged import config_of
 from alerting.cli.words import columns, plural, span
 from alerting.errors import NotConfirmed, Problem, UsageProblem
@@ -245,12 +245,10 @@ def _confirm(drill: Drill, plan: Plan, given: str) -> None:
         where = (
             "to stand-ins on this machine" if drill.rehearsal else f"to {drill.audience or 'public feeds'}"
         )
-        sys.stderr.write(
+        given = asked(
             f"~~~ practice ~~~ {plural(plan.deliveries, 'practice message')} {where}.\n"
             f"~~~ practice ~~~ To start it write: {drill.word}\n> "
         )
-        sys.stderr.flush()
-        given = answer()
     if " ".join(given.split()) != drill.word:
         what = f"{given.strip()[:60]!r} is not {drill.word!r}; nothing was sent"
         raise NotConfirmed(Problem(where=drill.name, what=what, fix=f'write "{drill.word}"'))

@@ -81,8 +81,8 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
     restarts = 0
     while True:
         current = _standing(app, ledger, alert_id)
-        if show:
-            show(current)
+        if show and not _drawn(show, current):
+            show = None
         alone_since = _alone_since(app, ledger, alone_since)
         # The end is stamped a moment after the last delivery came to rest.
         if current.settled and (current.record.settled_at or alone_since):
@@ -96,6 +96,21 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
             ledger = _reader(app)
             restarts, alone_since = restarts + 1, None
         time.sleep(_LOOK_S)
+
+
+def _drawn(show: Callable[[Report], None], current: Report) -> bool:
+    """Show how things stand; False where nothing can be shown any more, and the end is waited for unseen.
+
+    Who has left a pipe waits for nothing: that is for the caller.
+    """
+    try:
+        show(current)
+    except BrokenPipeError:
+        raise
+    except OSError:  # the terminal was closed, or the disk under a log is full
+        deafen()
+        return False
+    return True
 
 
 def _give_up(app: App) -> None:

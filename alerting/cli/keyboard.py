@@ -22,6 +22,8 @@ def who() -> tuple[str, str]:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = f"uid {os.getuid()}"
+    # Bytes that are no text here can be kept nowhere; nobody's name keeps them from sending or stopping.
+    name = name.encode("utf-8", "backslashreplace").decode()
     terminal = os.ttyname(sys.stdin.fileno()) if _tty(sys.stdin) else "no terminal"
     return name, f"{os.uname().nodename} {terminal}"
 
@@ -42,12 +44,12 @@ def typed(question: str, word: str) -> None:
     Raises:
         NotConfirmed: another one was, or none.
     """
-    answer = _asked(question)
+    answer = asked(question)
     if not same(answer, word) and near(answer, word):
         from alerting.cli.words import clean
 
         # A slip costs one line, not the whole command again. Enter, "y" and another place are no slips.
-        answer = _asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
+        answer = asked(clean(f"Almost. Type {word} to send, or Ctrl-C: "))
     if not same(answer, word):
         from alerting.errors import NotConfirmed
 
@@ -72,17 +74,13 @@ def deafen(stream: Any = None) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
-def _asked(question: str) -> str:
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return answer()
-
-
-def answer() -> str:
-    """Return the line somebody types; nothing when the terminal was closed, as when they leave it."""
+def asked(question: str) -> str:
+    """Return the line somebody types; nothing when the terminal was closed, or where it is no text."""
     try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
         return sys.stdin.readline()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

@@ -50,10 +50,9 @@ def _given(text: str) -> str:
     Raises:
         UsageProblem: it is not UTF-8.
     """
+    if text != "-":
+        return text
     try:
-        if text != "-":
-            text.encode()
-            return text
         raw = sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeError as error:
         raise UsageProblem(Problem(where="", what="the text is not UTF-8", fix="save it as UTF-8")) from error

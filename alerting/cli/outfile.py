@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from alerting.errors import Problem, UsageProblem
+
+_SQLITE: Final = b"SQLite format 3\0"
 
 
 def written(path: Path, lines: Iterable[str], *, force: bool) -> int:
@@ -15,12 +18,15 @@ def written(path: Path, lines: Iterable[str], *, force: bool) -> int:
     It takes its name when it is whole and on the disk. Without ``force`` nothing is replaced.
 
     Raises:
-        UsageProblem: the file is there already, or cannot be written.
+        UsageProblem: the file is there already, or cannot be written; or it is a ledger, with ``force`` too.
     """
     if path.exists() and not path.is_file():
         raise UsageProblem(Problem(where=str(path), what="is not a file", fix="name a new file"))
     if path.exists() and not force:
         raise _taken(path)
+    if _is_record(path):
+        what = "is a ledger, or a copy of one"
+        raise UsageProblem(Problem(where=str(path), what=what, fix="name a new file"))
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         count = _draft(draft, lines)
@@ -31,6 +37,15 @@ def written(path: Path, lines: Iterable[str], *, force: bool) -> int:
     finally:
         draft.unlink(missing_ok=True)
     return count
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is one of SQLite's.  https://www.sqlite.org/fileformat.html section 1.3."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def _draft(draft: Path, lines: Iterable[str]) -> int:

@@ -49,6 +49,8 @@ class _Front:
     def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
         """Return the value a command gets."""
         found = plain(value, param)
+        if isinstance(found, str):
+            _refuse_bytes(found, param)
         return self._ask().coerce(value, param=param, ctx=ctx) if found is _CONVERT else found
 
 
@@ -66,6 +68,18 @@ def plain(value: Any, param: Any) -> Any:
     # A number is looked at by typer unless it is the default: it may have bounds.
     same = type(value) is told.annotation and (told.annotation in (str, bool) or value == param.default)
     return value if same else _CONVERT
+
+
+def _refuse_bytes(text: str, param: Any) -> None:
+    """Refuse a word that holds what is no text here: it could be kept nowhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as wrong:
+        from typer import BadParameter
+
+        byte = os.fsencode(text[wrong.start])[0]
+        what = f"it holds a byte that is no UTF-8 (0x{byte:02X}; is LANG a UTF-8 one?); write it without"
+        raise BadParameter(what, param=param) from wrong
 
 
 def _texts(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, interactive, say
 from alerting.cli.family import Json
-from alerting.cli.keyboard import answer
+from alerting.cli.keyboard import asked
 from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ def _typed(template: Template, given: str) -> None:
         what = "nobody is at the terminal to say so; nothing was recorded"
         raise NotConfirmed(Problem(where=template.path, what=what, fix=fix))
     if not given:
-        sys.stderr.write(f"You have read every text above, and it may go out. Type {template.name}: ")
-        sys.stderr.flush()
-        given = answer()
+        given = asked(f"You have read every text above, and it may go out. Type {template.name}: ")
     if given.strip() != template.name:
         what = f"{given.strip()[:60]!r} is not {template.name!r}; nothing was recorded"
         raise NotConfirmed(Problem(where=template.path, what=what, fix=fix))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from alerting.cli import complete
 from alerting.cli.face import Face, emit, interactive, say
 from alerting.cli.family import Json
 from alerting.cli.group import single
-from alerting.cli.keyboard import answer
+from alerting.cli.keyboard import asked
 from alerting.cli.words import clean, columns
 from alerting.errors import NotConfirmed, Problem
 from alerting.keys import normal_id
@@ -60,9 +59,7 @@ def _asked(face: Face, one: Owed, *, json: bool) -> str:
         raise NotConfirmed(Problem(where="", what=what, fix='--finding "WORDS"'))
     for line in lines(face.view, [one]):
         say(line)
-    sys.stderr.write("Was it right to send this alone, and what is to change? Write one line: ")
-    sys.stderr.flush()
-    return answer()
+    return asked("Was it right to send this alone, and what is to change? Write one line: ")
 
 
 def _open(face: Face, *, json: bool) -> None:

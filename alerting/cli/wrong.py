@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from alerting.cli.keyboard import deafen
 from alerting.cli.words import clean
 from alerting.errors import AlertingError, ConfigProblem, Exit
+
+#: What a full disk, a quota, a limit and a terminal that was closed say to whoever writes there.
+_UNHEARD: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def tell(error: Exception) -> int:
@@ -24,6 +29,10 @@ def tell(error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and _astray():
         _say("alert: the folder this was started in is gone; cd to another, or back, and repeat it")
         return Exit.USAGE
+    if isinstance(error, OSError) and error.errno in _UNHEARD and error.filename is None:
+        deafen()
+        _say(f"alert: stdout: {error.strerror}, so this was not told whole; what was done is on record")
+        return Exit.BUG
     return _bug(error)
 
 

@@ -87,6 +87,17 @@ def test_a_file_is_private_and_never_replaced_unless_forced(export, home):
     assert not list(home.glob(".record*"))
 
 
+def test_a_ledger_is_never_written_over_not_even_when_forced(export, home):
+    ledger = home / "state" / "ledger.db"
+    before = ledger.read_bytes()
+
+    done = export("--out", ledger, "--force")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"alert: {ledger}: is a ledger, or a copy of one; name a new file\n"
+    assert ledger.read_bytes() == before
+
+
 @pytest.mark.parametrize("place", ["nowhere/record.jsonl", "state"])
 def test_a_place_that_cannot_be_written_is_refused_in_words(export, place):
     done = export("--out", place)

@@ -48,6 +48,26 @@ def test_a_default_is_what_typer_would_make_of_it(param):
     assert found == converted(param, param.default)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("send", "gas-leak", "-v", "place=Hall", "--confirm", "Hall", "--run-key", "caf\udce9"),
+        ("close", "L-7K2QXD", "--reason", "told by radio, caf\udce9"),
+        ("ack", "caf\udce9"),
+        ("measure", "caf\udce9"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_word_that_is_no_text_here_is_refused_with_its_name_before_anything_is_done(alert, words):
+    """As a terminal set to Latin-1 sends it: no record could keep it."""
+    done = alert("--sandbox", *words)
+
+    assert done.returncode == 2
+    assert "holds a byte that is no UTF-8 (0xE9; is LANG a UTF-8 one?); write it without" in done.stderr
+    assert f"alert {words[0]} --help" in done.stderr
+    assert not (alert.home / "state").exists()
+
+
 def test_a_number_out_of_bounds_is_still_refused(alert):
     done = alert("preview", "gas-leak", "-v", "place=Baker Hall", "--next", "0")
 

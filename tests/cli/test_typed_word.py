@@ -35,6 +35,21 @@ def test_nothing_else_is(types, text):
         typed("? ", "Baker Hall")
 
 
+@pytest.mark.parametrize(
+    "lost", [OSError(5, "Input/output error"), UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "")]
+)
+def test_a_terminal_that_gives_no_text_has_given_no_word(monkeypatch, lost):
+    """It was closed, or it sends letters of another alphabet."""
+
+    class Lost(io.StringIO):
+        def readline(self, *_):
+            raise lost
+
+    monkeypatch.setattr(sys, "stdin", Lost())
+    with pytest.raises(NotConfirmed, match="nothing was sent"):
+        typed("? ", "Baker Hall")
+
+
 def test_a_word_is_shown_once_more_without_what_may_not_reach_a_terminal(types, capsys):
     types("Baker Hall\n\n")
     with pytest.raises(NotConfirmed):

@@ -83,6 +83,37 @@ def test_closed_streams_keep_no_alert_from_leaving(alert, closed):
     assert alert("--sandbox", "audit", "verify").returncode == 0
 
 
+@pytest.mark.parametrize("words", [("status", "--json"), ("templates", "list"), ("--help",)], ids=" ".join)
+def test_what_a_full_disk_cuts_short_is_told_as_that_and_fills_it_no_further(alert, tmp_path, words):
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    with open(FULL, "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            alert.words(*words),
+            cwd=alert.home,
+            env=alert.environment({"TMPDIR": str(aside)}),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 70
+    assert done.stderr.startswith(b"alert: stdout: No space left on device, so this was not told whole;")
+    assert list(aside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["\udcff\udcfe", "a\nb"], ids=ascii)
+def test_an_account_whose_name_is_no_text_can_send_and_stop(alert, sent, name):
+    """The login name of a scheduler's job comes from its environment, whatever that holds."""
+    done, alerts = sent("--no-wait", env={"LOGNAME": name})
+    stopped = alert("--sandbox", "cancel", alerts[0]["alert"], env={"LOGNAME": name})
+
+    assert done.returncode == 8, done.stderr
+    assert stopped.returncode in (0, 4), stopped.stderr
+    assert alert("--sandbox", "audit", "verify").returncode == 0
+
+
 def test_a_server_whose_words_nobody_reads_serves_on(alert):
     read, write = os.pipe()
     os.close(read)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 from campus import slow, until
 
 MANY = 40
@@ -146,6 +147,35 @@ def test_a_closed_terminal_ends_the_watching_only(build):
     [record] = campus.alerts()
     campus.settled(record.alert.id)
     assert campus.box.counts()["texts"] == MANY
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+def test_a_terminal_that_goes_without_a_word_leaves_the_watching_to_its_end(build, term):
+    """As under `nohup`, which keeps the kernel's word of it away: the exit code is waited for all the same."""
+    campus = tempo(build)
+    alert_id = campus.send_and_leave("--channels", "sms-main")
+    for words in (
+        ("status", alert_id, "--follow"),
+        ("send", "hazard", "-v", "place=Dam", "--confirm", "Dam", "--channels", "sms-main"),
+    ):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            campus.words(*words),
+            cwd=campus.home,
+            env=campus.environment({"TERM": term}),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - no threads
+        )
+        os.close(theirs)
+        _read_until(ours, b"Accepted " if words[0] == "send" else b"sms-main")
+        os.close(ours)
+
+        assert process.communicate(timeout=20) == (None, b"")
+        assert process.returncode == 0
+    assert campus.box.counts()["texts"] == 2 * MANY
 
 
 def test_on_a_terminal_the_officer_types_the_place_and_sees_colour(build):

@@ -1,10 +1,7 @@
 """Two programs in the same moment: the second waits, and then sees what the first has done."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import psycopg
 import pytest
 
 from alerting.clock import FrozenClock
@@ -28,27 +25,6 @@ def two(fresh_place):
     yield ledgers
     for ledger in ledgers:
         ledger.close()
-
-
-@pytest.fixture
-def meanwhile(postgres_address):
-    """Return a function that runs a change on a ledger while the block it is asked in holds its own."""
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres_address, autocommit=True) as watcher:
-
-        def begin(ledger, change):
-            def run():
-                with ledger.transaction():
-                    return change(ledger)
-
-            future = pool.submit(run)
-            pid, until = ledger._connection.raw.info.backend_pid, time.monotonic() + BOUND_S
-            waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
-            while not future.done() and watcher.execute(waits, (pid,)).fetchone() != (True,):
-                assert time.monotonic() < until
-                time.sleep(0.005)
-            return future
-
-        yield begin
 
 
 def leased(ledger, owner="a", skip=()):
