@@ -7,7 +7,6 @@ finds it running hands its request over; a command that does not becomes it.
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -38,6 +37,7 @@ from alerting.errors import (
 )
 from alerting.gate import admit
 from alerting.keys import normal_id
+from alerting.leaving import Leaving
 from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened
@@ -80,6 +80,7 @@ class Runner:
     one_of_many: bool = False  #: a worker: it takes no lock of this host, and listens to nobody
     mine: Callable[[str], bool] = lambda _: True  #: which channels this process sends on
     _engine: EmbeddedEngine = field(init=False)
+    _leaving: Leaving = field(init=False)
     _recalls: Recalls = field(init=False)
     _writer: GroupWriter = field(init=False)
     _accepted: bool = field(init=False, default=False)
@@ -104,8 +105,14 @@ class Runner:
 
         Raises:
             LedgerBusy: another process has the ledger.
+            LedgerLost: it was told to stop, and the ledger is away: nothing could be given back.
             AlertingError: the order cannot be opened; nothing of it was kept.
         """
+        self._leaving = Leaving(
+            self.app.where,
+            shared=self.app.shared is not None,
+            silent_since=lambda: self._writer.silent_since,
+        )
         with nullcontext() if self.one_of_many else self.app.lock():
             while True:
                 try:
@@ -115,6 +122,8 @@ class Runner:
                     if order is not None and not self._accepted:
                         raise
                     self.app.log.warning("ledger.failed", error=str(error))
+                    if self._leaving.told:
+                        raise self._leaving.without from error
                     self.sleep(_PAUSE_S)
                     continue
                 return
@@ -142,8 +151,7 @@ class Runner:
         forever: bool,
     ) -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._leaving.heed(stop)
         self._engine = engine_for(self.app, self._writer, clock=self.clock, mine=self._ours)
         app = self.app
         self._recalls = Recalls(

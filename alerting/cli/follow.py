@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting.broadcast.report import Report, report
 from alerting.cli import screen, standing
 from alerting.cli.face import colourful, deafen, emit, heard_or_not, note, say
-from alerting.errors import ConfigProblem, LedgerUnavailable
+from alerting.errors import ConfigProblem, Exit, LedgerLost, LedgerUnavailable
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -23,6 +23,8 @@ _PLAIN_S: Final = 1.0
 #: A sender that died is started again this often before the watcher gives up.
 _RESTARTS: Final = 3
 _GRACE_S: Final = 1.0
+#: How long a shared ledger may be away before whoever watches leaves. Who sends waits with it.
+_AWAY_S: Final = 30.0
 
 
 def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None = None) -> int:
@@ -32,16 +34,27 @@ def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None
     """
     try:
         last = watched(app, alert_id, quiet=json)
+        told = {**as_json(app, last), **(more(last) if more else {})} if json else {}
     except BrokenPipeError:
         deafen()
         return standing.read(app, alert_id).exit
-    told = {**as_json(app, last), **(more(last) if more else {})} if json else {}
+    except LedgerLost:
+        return _out_of_sight(alert_id, json=json)
     with heard_or_not():
         if json:
             emit(title, **told)
         else:
             screen.tell(standing.lines(last, blocks=screen.blocks()))
     return last.exit
+
+
+def _out_of_sight(alert_id: str, *, json: bool) -> int:
+    """Say what stands of an alert whose record cannot be read: it was accepted, so nobody must repeat it."""
+    note(f"{alert_id} is accepted and kept; do not repeat it. Where the ledger answers, it is being sent.")
+    note(f"Follow it with: alert status {alert_id} --follow")
+    if json:
+        emit("accepted", alert=alert_id)
+    return Exit.RUNNING
 
 
 def watched(app: App, alert_id: str, *, quiet: bool) -> Report:
@@ -76,14 +89,19 @@ def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:
 
 
 def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | None) -> Report:
-    ledger = _reader(app)
     alone_since: float | None = None
+    away_since: float | None = None
     restarts = 0
     while True:
-        current = _standing(app, ledger, alert_id)
+        try:
+            ledger = _reader(app)
+            current = _standing(app, ledger, alert_id)
+            alone_since, away_since = _alone_since(app, ledger, alone_since), None
+        except LedgerLost as lost:
+            away_since = _away_since(app, lost, away_since)
+            continue
         if show and not _drawn(show, current):
             show = None
-        alone_since = _alone_since(app, ledger, alone_since)
         # The end is stamped a moment after the last delivery came to rest.
         if current.settled and (current.record.settled_at or alone_since):
             return current
@@ -93,7 +111,6 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
                 return current
             if not _restarted(app):
                 return current
-            ledger = _reader(app)
             restarts, alone_since = restarts + 1, None
         time.sleep(_LOOK_S)
 
@@ -111,6 +128,21 @@ def _drawn(show: Callable[[Report], None], current: Report) -> bool:
         deafen()
         return False
     return True
+
+
+def _away_since(app: App, lost: LedgerLost, before: float | None) -> float:
+    """Wait for a ledger that is away; return since when it is.
+
+    Raises:
+        LedgerLost: for too long.
+    """
+    if before is None:
+        note(f"{lost}. What was accepted is kept; looking again.")
+    elif time.monotonic() - before > _AWAY_S:
+        raise lost
+    app.let_go()
+    time.sleep(_LOOK_S)
+    return before or time.monotonic()
 
 
 def _give_up(app: App) -> None:

@@ -59,6 +59,11 @@ class GroupWriter:
         self._closing = False
         self._ended: LedgerUnavailable | None = None
 
+    @property
+    def silent_since(self) -> float | None:
+        """Since when the ledger has owed an answer, in monotonic seconds. A file answers, or fails."""
+        return None
+
     def submit(self, fn: Callable[[Ledger], T]) -> Future[T]:
         """Run ``fn`` in the next transaction; the future resolves after its commit.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -185,3 +186,86 @@ def copied_from(primary, standby):
         cwd="/",
         timeout=60,
     )
+
+
+@contextlib.contextmanager
+def frozen(server):
+    """A server all of whose processes stand still: connections stay, and nobody answers."""
+    first = server._process.pid
+    family = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(family):
+            os.kill(pid, signal.SIGCONT)
+
+
+def left_without(process):
+    """Assert that a process which was told to stop leaves soon, and says what stands."""
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 75, told
+    assert b"stays claimed until its lease ends; then any other worker goes on with it" in told
+    assert b"Traceback" not in told
+
+
+WATCHED = ("send", "hazard", "-v", "place=Gym", "--confirm", "Gym", "--channels", "sms-main")
+
+
+def test_who_is_told_to_stop_leaves_a_server_that_stands_still(hosts, box, servers):
+    server = servers().start()
+    desk, one, two, three = (hosts(name, server.address) for name in ("desk", "one", "two", "three"))
+    worker, serve, hasty = (
+        host.start(word, "--json") for host, word in ((one, "worker"), (two, "serve"), (three, "worker"))
+    )
+    for process in (worker, serve, hasty):
+        assert json.loads(process.stdout.readline())["kind"] in ("worker", "serving")
+    watching = desk.start(*WATCHED, "--json")
+    until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
+    with frozen(server):
+        for process in (worker, serve, hasty):
+            process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        # Told a second time, nobody waits for anything.
+        hasty.send_signal(signal.SIGINT)
+        assert hasty.wait(2) == -signal.SIGINT
+        left_without(worker)
+        left_without(serve)
+    had = box.counts()["texts"]
+    until(lambda: box.counts()["texts"] > had, 30, "nobody goes on")
+
+    # Who watches waits for the ledger as who sends does, and never says that it should be sent again.
+    server.stop(how=signal.SIGQUIT)
+    time.sleep(1)
+    server.start()
+    told, noted = watching.communicate(timeout=60)
+    assert watching.returncode == 0, noted
+    assert json.loads(told)["kind"] == "send"
+    assert b"What was accepted is kept; looking again" in noted
+    assert b"--local" not in noted
+    sent = [text["to"] for text in box.state("texts")]
+    assert sorted(sent) == [phone(n) for n in range(PEOPLE)], "nothing lost, nothing doubled"
+    desk.whole()
+
+
+def test_who_is_told_to_stop_leaves_a_server_that_is_gone(hosts, servers):
+    server = servers().start()
+    desk = hosts("desk", server.address)
+    watching = desk.start(*WATCHED)
+    until(lambda: b"Accepted" in watching.stdout.readline(), 20, "it is not accepted")
+    sender, worker = desk.awaited_sender(), hosts("one", server.address).start("worker", "--json")
+    assert json.loads(worker.stdout.readline())["kind"] == "worker"
+    server.stop(how=signal.SIGQUIT)
+    until(lambda: b"looking again" in watching.stderr.readline(), 20, "it does not say so")
+
+    os.kill(sender, signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
+    watching.send_signal(signal.SIGINT)
+
+    _, noted = watching.communicate(timeout=20)
+    assert watching.returncode == 8
+    assert b"is accepted and kept; do not repeat it" in noted
+    assert b"--local" not in noted
+    left_without(worker)
+    desk.sender_gone(within_s=20)

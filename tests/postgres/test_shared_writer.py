@@ -318,3 +318,49 @@ def test_a_writer_that_is_closed_waits_for_no_server():
         writer.submit(act(1)).result(20)
     closing[0].join(20)
     assert not closing[0].is_alive()
+
+
+def test_a_writer_says_since_when_the_server_owes_it_an_answer(postgres_address, open_ledger):
+    """Whoever is told to stop looks at this: a server may be away for longer than anybody waits."""
+    ledger, seen = open_ledger(), []
+
+    def pause(_):
+        seen.append(writer.silent_since)
+        if len(seen) == 3:
+            ledger._place = place
+
+    writer = SharedWriter(lambda: ledger, patience=timedelta(hours=1), sleep=pause)
+    assert writer.silent_since is None
+    writer.submit(act(1)).result(20)
+    assert writer.silent_since is None
+    place, ledger._place = ledger._place, replace(ledger._place, address=Secret(NOBODY))
+    end(postgres_address, ledger._connection.raw.info.backend_pid)
+
+    writer.submit(act(2)).result(20)
+    writer.close()
+
+    assert len(set(seen)) == 1
+    assert seen[0] is not None
+    assert writer.silent_since is None
+
+
+def test_a_server_that_stayed_away_for_too_long_still_owes_its_answer(postgres_address, open_ledger):
+    """Else every change that fails would begin the wait of whoever wants to leave anew."""
+    ledger = open_ledger()
+    writer = SharedWriter(lambda: ledger, patience=timedelta(seconds=0.05))
+    writer.submit(act(1)).result(20)
+    place, ledger._place = ledger._place, replace(ledger._place, address=Secret(NOBODY))
+    end(postgres_address, ledger._connection.raw.info.backend_pid)
+
+    owed = set()
+    for number in (2, 3):
+        with pytest.raises(LedgerLost):
+            writer.submit(act(number)).result(20)
+        owed.add(writer.silent_since)
+    assert len(owed) == 1
+    assert None not in owed
+
+    ledger._place = place
+    writer.submit(act(4)).result(20)
+    writer.close()
+    assert writer.silent_since is None

@@ -47,19 +47,30 @@ class SharedWriter(GroupWriter):
     ) -> None:
         super().__init__(lambda: self._opened(open_ledger), window_s=window_s)
         self._patience, self._sleep = patience, sleep
+        self._silent_since: float | None = None
+
+    @property
+    def silent_since(self) -> float | None:
+        """Since when the server has been asked for something and has not answered; None while it does."""
+        return self._silent_since
 
     def _opened(self, open_ledger: Callable[[], PostgresLedger]) -> Ledger:
         until = self._until()
+        self._silent_since = time.monotonic()
         while True:
             try:
-                return open_ledger()
+                ledger = open_ledger()
             except LedgerLost:
                 if not self._paused(until):
                     raise
+            else:
+                self._silent_since = None
+                return ledger
 
     def _commit(self, ledger: Ledger, tasks: Sequence[Task]) -> None:
         assert isinstance(ledger, PostgresLedger)
         until, crossed = self._until(), 0
+        self._silent_since = self._silent_since or time.monotonic()
         while True:
             try:
                 _run(ledger, tasks)
@@ -74,8 +85,10 @@ class SharedWriter(GroupWriter):
                     continue
                 if kept is None:
                     self._fail(tasks, failed)
+                    return
             except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
                 self._fail(tasks, error)
+            self._silent_since = None
             return
 
     def _mended(
