@@ -7,8 +7,8 @@ writes. The state directory is there in both cases: for the lists, the keys, the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -82,6 +82,19 @@ class Archive:
     def turn(self) -> AbstractContextManager[object]:
         """Return the right to write: the lock of the file's one owner; everybody's on PostgreSQL."""
         return self.lock() if self.shared is None else nullcontext()
+
+    @contextmanager
+    def alone(self, word: str) -> Iterator[bool]:
+        """Give whether nobody else does what a word says, on any host, for as long as this is held."""
+        if self.shared is None:
+            yield True
+            return
+        ledger = self.own_reader()
+        assert ledger is not None
+        try:
+            yield ledger.first_to(word)
+        finally:
+            ledger.close()
 
     def sending(self, ledger: LedgerReader) -> bool:
         """Say whether somebody is at work: here, or on another host that shares the ledger."""

@@ -42,7 +42,7 @@ from alerting.ledger.rows import Actor
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened
 from alerting.service.order import Order
-from alerting.service.retreat import Recalls
+from alerting.service.retreat import BRIEF, PATIENT, Recalls
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -153,9 +153,9 @@ class Runner:
         stop = asyncio.Event()
         self._leaving.heed(stop)
         self._engine = engine_for(self.app, self._writer, clock=self.clock, mine=self._ours)
-        app = self.app
+        app, look, pauses = self.app, self._engine.look, PATIENT if forever else BRIEF
         self._recalls = Recalls(
-            app.channel, app.own_reader, self._writer, self.clock, app.log, self._engine.look
+            app.channel, app.own_reader, self._writer, self.clock, app.log, look, pauses, app.alone
         )
         try:
             async with self.beside(self._writer) if self.beside else nullcontext():
@@ -192,7 +192,8 @@ class Runner:
                     announce(opened)
                 self._accepted = True
             asyncio.get_running_loop().call_later(_LOG_S, self.app.flush_log)
-            asyncio.get_running_loop().call_later(_LOG_S if order else 0.0, self._recalls.look)
+            begin = self._recalls.watch if forever and self.app.shared else self._recalls.look
+            asyncio.get_running_loop().call_later(_LOG_S if order else 0.0, begin)
             await self._engine.run(stop=stop, forever=forever)
             # Other commands are listened to, and what they open is sent, while providers are still asked.
             while await self._recalls.busy(stop):

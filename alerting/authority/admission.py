@@ -18,9 +18,9 @@ from alerting.authority.approvals import (
     find,
     refuse_decided,
     refuse_own,
-    want_notice,
 )
 from alerting.authority.people import WITHIN, Operators, Rules
+from alerting.authority.wanted import want_notice
 from alerting.broadcast.plan import Plan
 from alerting.clock import micros
 from alerting.errors import NotAllowed, NotConfirmed, Problem, UsageProblem

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.authority.wanted import want_notice
 from alerting.clock import instant, micros
 from alerting.errors import NotAllowed, Problem, UnknownAlert, UsageProblem
 from alerting.keys import ALPHABET
@@ -197,12 +198,3 @@ def _ask(ledger: Ledger, told: Mapping[str, Any], *, actor: Actor, at: datetime)
     text = f"{actor.name} asks you to approve: {told['title']}, {told['place']}"
     want_notice(ledger, name, "approval-asked", text, actor=actor, at=at)
     return {"approval": name, "expires_at": expires_at.isoformat()}
-
-
-def want_notice(ledger: Ledger, subject: str, kind: str, text: str, *, actor: Actor, at: datetime) -> None:
-    """Write down that the approvers are to be told, in the transaction of what they are told about.
-
-    ``subject`` is an alert's or a request's id. Whoever pages people reads these acts.
-    """
-    body = {"kind": kind, "text": text, "to": "approvers"}
-    ledger.record_act("notice.wanted", subject, body, actor=actor, at=micros(at))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.face import Face, note, say
-from alerting.cli.words import plural, span
+from alerting.cli.words import clean, plural, span
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
@@ -56,9 +56,16 @@ def outcome(ledger: LedgerReader | None, alert_id: str) -> Mapping[str, int] | N
 
 
 def told(ledger: LedgerReader | None, alert_id: str) -> list[str]:
-    """Return in words what providers took back for a recall; nothing for any other alert."""
+    """Return in words what providers took back for a recall, or what keeps it; nothing of other alerts."""
     came = outcome(ledger, alert_id)
-    return _taken_back(came) if came else []
+    return _taken_back(came) if came else _stuck(ledger, alert_id)
+
+
+def _stuck(ledger: LedgerReader | None, alert_id: str) -> list[str]:
+    from alerting.service.recall import trouble_of_recall
+
+    words = trouble_of_recall(ledger, alert_id) if ledger else ""
+    return [f"{clean(words)}. It is tried again."] if words else []
 
 
 def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, int] | None:
@@ -67,6 +74,9 @@ def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, in
 
     try:
         while (came := outcome_of_recall(ledger, alert_id)) is None and face.app.lock().held_by():
+            if stuck := _stuck(ledger, alert_id):
+                note(stuck[0])
+                return None
             time.sleep(_LOOK_S)
     except KeyboardInterrupt:
         note("\nProviders are still being asked; that goes on.")

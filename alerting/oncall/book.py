@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from alerting.authority import aftermath
+from alerting.authority.wanted import ON_CALL, WANTED
 from alerting.clock import instant
 from alerting.keys import is_live
 from alerting.ledger.base import LedgerReader
 from alerting.ledger.rows import AuditRow
 from alerting.oncall.notice import ACKED, OPENED, OVER, Concern, Kind
-
-#: The act by which another part of the program asks for a notice.
-WANTED: Final = "notice.wanted"
+from alerting.service.recall import TAKEN_BACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ class Book:
                 self.reviews.pop(str(body["alert"]), None)
             case _ if row.action == WANTED:
                 self.wanted.append(_wanted(row, body, at))
-            case _ if row.action in (OPENED, ACKED, OVER):
+            case _ if row.action in (OPENED, ACKED, OVER, TAKEN_BACK):
                 self._told(row, body, at)
 
     def _told(self, row: AuditRow, body: Mapping[str, Any], at: datetime) -> None:
@@ -123,11 +122,15 @@ class Book:
         elif row.action == ACKED and row.subject in self.notices:
             self.notices[row.subject] = replace(self.notices[row.subject], acked_by=row.actor)
         elif row.action == OVER:
-            for first, notice in self.notices.items():
-                if notice.topic == row.subject:
-                    self.notices[first] = replace(notice, over=True)
+            self._end(lambda notice: notice.topic == row.subject)
             self.over_at[row.subject] = at
             self.episodes[row.subject] = self.episodes.get(row.subject, 0) + 1
+        elif row.action == TAKEN_BACK:
+            self._end(lambda notice: (notice.kind, notice.about) == (Kind.RECALL, row.subject))
+
+    def _end(self, which: Callable[[Notice], bool]) -> None:
+        ended = {name: replace(notice, over=True) for name, notice in self.notices.items() if which(notice)}
+        self.notices.update(ended)
 
     def _opened(self, topic: str, body: Mapping[str, Any], at: datetime) -> None:
         first, again = str(body["first"]), int(body["again_at"])
@@ -171,6 +174,6 @@ def _wanted(row: AuditRow, body: Mapping[str, Any], at: datetime) -> Wanted:
         subject=row.subject,
         kind=str(body.get("kind", "other")),
         text=str(body.get("text", "")),
-        to=str(body.get("to", "on-call")),
+        to=str(body.get("to", ON_CALL)),
         by=row.actor,
     )

@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from alerting.authority.aftermath import still_owed
+from alerting.authority.wanted import APPROVERS
 from alerting.clock import micros
 from alerting.drills.score import CANARIES, FAILURES, score
 from alerting.errors import UnknownAlert
@@ -31,7 +32,12 @@ _KEPT: Final = timedelta(minutes=5)
 _AGAIN: Final = timedelta(minutes=15)
 _TITLE: Final = 60
 #: What whoever hears of something can do about it.
-_COMMANDS: Final = {Kind.APPROVAL: "approve", Kind.SENT: "cancel", Kind.BREAK_GLASS: "cancel"}
+_COMMANDS: Final = {
+    Kind.APPROVAL: "approve",
+    Kind.SENT: "cancel",
+    Kind.BREAK_GLASS: "cancel",
+    Kind.RECALL: "status",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +213,7 @@ def _asked(one: Wanted) -> Concern:
         about=one.subject,
         # Never a part of the text, whose end is cut where a channel has little room.
         commands=(f"alert {verb} {one.subject}",) if verb else (),
-        to_approvers=one.to == "approvers",
+        to_approvers=one.to == APPROVERS,
         escalates=kind not in (Kind.APPROVAL, Kind.SENT),
         but=one.by,
     )

@@ -62,6 +62,7 @@ class Kind(StrEnum):
         "alert-sent"  #: somebody sent alone what needs no second person: others hear of it, and may stop it
     )
     REVIEW = "review"  #: nobody has looked at what was sent without its second person
+    RECALL = "recall"  #: what a recall takes back cannot be asked for
     OTHER = "other"  #: anything else another part of this program wants to be told
 
     @property

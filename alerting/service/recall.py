@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from alerting.authority.wanted import ON_CALL, WANTED, want_notice
+from alerting.clock import instant
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
@@ -13,6 +15,9 @@ from alerting.model.alert import Alert
 #: Acts: that an alert recalls others, and what came of it.
 RECALLED: Final = "alert.recalled"
 TAKEN_BACK: Final = "alert.taken_back"
+#: What the people on call are asked to be told of one that does not come to its end.
+TROUBLE: Final = "recall"
+_BY_ITSELF: Final = Actor(name="alert", origin="by itself")
 _NEWEST: Final = 10
 
 
@@ -44,3 +49,22 @@ def outcome_of_recall(ledger: LedgerReader, alert_id: str) -> Mapping[str, int] 
     acts = (act for act in ledger.audit(alert_id) if act.action == TAKEN_BACK)
     found = next(acts, None)
     return json.loads(found.body) if found else None
+
+
+def note_trouble(ledger: Ledger, alert_id: str, words: str, *, at: int) -> None:
+    """Ask, once, that the people on call are told that what a recall takes back cannot be asked for."""
+    if trouble_of_recall(ledger, alert_id):
+        return
+    text = f"RECALL STUCK: for {alert_id} providers could not be asked to take back what they hold ({words})"
+    want_notice(ledger, alert_id, TROUBLE, text, actor=_BY_ITSELF, at=instant(at), to=ON_CALL)
+
+
+def trouble_of_recall(ledger: LedgerReader, alert_id: str) -> str:
+    """Return in words what keeps a recall from its end, where that was told; nothing once it is finished."""
+    told = ""
+    for act in ledger.audit(alert_id):
+        if act.action == TAKEN_BACK:
+            return ""
+        if act.action == WANTED and json.loads(act.body)["kind"] == TROUBLE:
+            told = str(json.loads(act.body)["text"])
+    return told

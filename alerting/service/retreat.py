@@ -8,9 +8,10 @@ after its correction stands on the same channel, and the count of what went is a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason
 from alerting.model.receipt import Receipt, ReceiptStatus
-from alerting.service.recall import TAKEN_BACK, unfinished
+from alerting.service.recall import TAKEN_BACK, note_trouble, unfinished
 from alerting.telemetry import Log
 
 _BY_ITSELF: Final = Actor(name="alert", origin="by itself")
@@ -34,6 +35,13 @@ _LONGEST_S: Final = 120.0
 _LOOK_S: Final = 0.2
 _TRIES: Final = 3
 _BATCH: Final = 500
+#: Seconds before what broke off is begun again: where the owner ends soon, and where it lives.
+BRIEF: Final = (1.0, 5.0)
+PATIENT: Final = (*BRIEF, 30.0, 120.0, 600.0, 1800.0, 3600.0)
+#: From so many failures on the people on call are told.
+_TOLD_AFTER: Final = 3
+#: How often to look for what another host has left.
+_EVERY_S: Final = 5.0
 #: What may have reached somebody, or still will.
 _OUT: Final = frozenset(State) - UNREACHED - {State.UNDELIVERED}
 
@@ -58,6 +66,8 @@ class Recalls:
     """Takes back for every recall that is not finished; one task each.
 
     ``reader`` opens a connection that is closed again; ``nudge`` tells the lanes that there is work.
+    What breaks off is begun again after each of ``pauses``, then left to the next owner. ``alone`` gives
+    whether no other host does what a word says, for as long as it is held.
     """
 
     channel: Callable[[str], Channel]
@@ -66,12 +76,18 @@ class Recalls:
     clock: Clock
     log: Log
     nudge: Callable[[], None]
+    pauses: Sequence[float] = BRIEF
+    alone: Callable[[str], AbstractContextManager[bool]] = lambda _: nullcontext(enter_result=True)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _looks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def look(self) -> None:
         """Begin whatever recall is on record and not finished."""
-        self._looks.add(asyncio.get_running_loop().create_task(self._look()))
+        self._looks.add(asyncio.get_running_loop().create_task(self._until_done(self._look)))
+
+    def watch(self) -> None:
+        """Look now and again, for as long as this owner lives: another host may end before its recall."""
+        self._looks.add(asyncio.get_running_loop().create_task(self._watch()))
 
     async def busy(self, stop: asyncio.Event) -> bool:
         """Wait a moment for what is being taken back; False when nothing is, or when told to stop."""
@@ -88,35 +104,65 @@ class Recalls:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _watch(self) -> None:
+        while True:
+            await self._until_done(self._look)
+            await asyncio.sleep(_EVERY_S)
+
     async def _look(self) -> None:
         for record, delete_posts in await self.writer.do(unfinished):
-            if record.alert.id not in self._tasks:
-                taking = _TakingBack(self, record, delete_posts=delete_posts)
-                self._tasks[record.alert.id] = asyncio.get_running_loop().create_task(self._guarded(taking))
+            name = record.alert.id
+            if name not in self._tasks:
+                attempt = partial(self._attempt, _TakingBack(self, record, delete_posts=delete_posts), name)
+                task = asyncio.get_running_loop().create_task(self._until_done(attempt, name))
+                self._tasks[name] = task
 
-    async def _guarded(self, taking: _TakingBack) -> None:
-        """An error here must end neither the lanes nor the process; what is not finished is begun anew."""
-        try:
-            await taking.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody must read of it
-            self.log.warning("recall.failed", error=type(error).__name__, words=words_of(error)[:200])
+    async def _attempt(self, taking: _TakingBack, name: str) -> None:
+        with ExitStack() as held:
+            if await asyncio.to_thread(held.enter_context, self.alone(f"recall {name}")):
+                await taking.run()
+            else:
+                del self._tasks[name]  # should that host end, a later look finds it unfinished
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[None]], recall: str = "") -> None:
+        """Begin anew what breaks off. An error here must end neither the lanes nor the process."""
+        for failures, pause in enumerate((*self.pauses, None), start=1):
+            try:
+                await attempt()
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody must read of it
+                words = words_of(error)[:200]
+                told = {"alert": recall, "error": type(error).__name__, "words": words}
+            else:
+                return
+            if recall and failures >= _TOLD_AFTER:
+                at = micros(self.clock.now())
+                with suppress(Exception):  # it may be the ledger that fails; the next failure tells
+                    await self.writer.do(partial(note_trouble, alert_id=recall, words=words, at=at))
+            if pause is None:
+                self.log.error("recall.left", **told)
+                return
+            self.log.warning("recall.failed", **told, again_in_s=pause)
+            await asyncio.sleep(pause)
 
 
 class _TakingBack:
-    """One recall at work."""
+    """One recall at work. What broke off may be run again."""
 
     def __init__(self, house: Recalls, recall: AlertRecord, *, delete_posts: bool) -> None:
         self._house, self._recall, self._delete_posts = house, recall, delete_posts
         self._done = Retreat()
-        self._until = house.clock.monotonic() + _LONGEST_S
+        self._until = 0.0
 
     async def run(self) -> None:
         """Take everything back, then put on record what came of it."""
+        back = self._done.taken_back
+        self._done = Retreat(asked=back, taken_back=back, spared=self._done.spared)
+        self._until = self._house.clock.monotonic() + _LONGEST_S
         earlier = await self._read(
             lambda ledger: [ledger.alert(name) for name in self._recall.alert.references]
         )
         lanes = [(record, lane.channel) for record in earlier if record for lane in record.lanes]
-        await asyncio.gather(self._tell_late(), *(self._from(record, name) for record, name in lanes))
+        await _all(self._tell_late(), *(self._from(record, name) for record, name in lanes))
         at, body = micros(self._house.clock.now()), asdict(self._done)
         name = self._recall.alert.id
 
@@ -181,7 +227,7 @@ class _TakingBack:
             held, leaving = await self._read(lambda ledger: _held(ledger, record, channel.name, asked))
             asked.update(row.id for row in held)
             rows = iter(held)
-            await asyncio.gather(*(self._ask(channel, record, rows) for _ in range(_AT_ONCE)))
+            await _all(*(self._ask(channel, record, rows) for _ in range(_AT_ONCE)))
             if not held and (not leaving or self._house.clock.monotonic() > self._until):
                 return
             if not held:
@@ -263,6 +309,13 @@ def _standing(ledger: LedgerReader, alert_id: str, channel: str) -> list[Deliver
     return [
         row for row in ledger.deliveries(alert_id, channel=channel, states=tuple(TAKEN)) if row.provider_id
     ]
+
+
+async def _all(*work: Awaitable[None]) -> None:
+    """Do all of it, then raise the first error: nothing goes on behind what is begun anew."""
+    for done in await asyncio.gather(*work, return_exceptions=True):
+        if done is not None:
+            raise done
 
 
 async def _retract(channel: Channel, provider_id: str) -> Outcome:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from campus import phone, rule, until
+from shared_campus import SharedCampus
 
 from alerting.model.delivery import State
+from alerting.service.recall import outcome_of_recall
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 ON_X_AND_TEXTS = ("--channels", "x-campus,facebook-campus,sms-main")
@@ -128,6 +130,34 @@ def test_a_sender_killed_while_it_takes_back_is_followed_by_one_that_goes_on(cam
 
     until(lambda: campus.status(told["alert"])["taken_back"], 20, "nobody goes on")
     assert campus.status(told["alert"])["taken_back"]["taken_back"] == REACHED
+
+
+def test_a_worker_that_lives_finishes_the_recall_of_a_host_that_died(tmp_path, box, fresh_database):
+    hosts = []
+    for name in ("desk", "worker"):
+        home = tmp_path / name
+        home.mkdir()
+        hosts.append(SharedCampus(home, box, fresh_database, people=PEOPLE, sms={"fallback": ""}))
+        shutil.copy(TEMPLATES / "sent-in-error.md", home / "templates")
+    desk, other = hosts
+    box.play(BUSY, switches=QUEUED)
+    worker = other.start("worker", "--json")
+    try:
+        assert json.loads(worker.stdout.readline())["kind"] == "worker"
+        wrong = half_sent(desk)
+        box.play(BUSY, rule("twilio", {"kind": "hang", "seconds": 30}, operation="cancel"), switches=QUEUED)
+        told = json.loads(
+            desk("recall", wrong, "--confirm", "sent-in-error", "--json", "--no-wait", code=8).stdout
+        )
+        until(lambda: len(box.state("posts")) == 5, 20, "the correction does not leave")
+        assert desk.kill_sender()
+        box.play(switches=QUEUED)
+        with desk.ledger() as ledger:  # looking by `alert status` would start another owner
+            until(lambda: outcome_of_recall(ledger, told["alert"]), 20, "nobody goes on")
+            assert outcome_of_recall(ledger, told["alert"])["taken_back"] == REACHED
+    finally:
+        for one in hosts:
+            one.close()
 
 
 def test_a_recalled_alert_cannot_be_recalled_again(campus):

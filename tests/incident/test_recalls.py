@@ -1,13 +1,17 @@
 """Taking back runs beside the lanes: again after a crash, patiently, and one provider without the others."""
 
 import asyncio
+import json
+from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from scene import LEE, UPDATE, Campus
 
 from alerting.channels.base import Capabilities
-from alerting.clock import SystemClock
+from alerting.cli import undone
+from alerting.clock import SystemClock, micros
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.ledger.writer import GroupWriter
 from alerting.model.audience import AddressKind
@@ -15,10 +19,22 @@ from alerting.model.delivery import State
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected
 from alerting.service.incident import Follow
-from alerting.service.recall import outcome_of_recall
+from alerting.service.recall import note_trouble, outcome_of_recall, trouble_of_recall
 from alerting.service.retreat import Recalls
 from alerting.telemetry import QuietLog
 from alerting.testing.builders import accepted, rejected, unanswered
+
+
+class ListLog:
+    """A log a test can read."""
+
+    def __init__(self):
+        self.told = []
+
+    def info(self, event, **fields):
+        self.told.append((event, fields))
+
+    warning = error = info
 
 
 class Provider:
@@ -56,16 +72,24 @@ def scene(tmp_path, request):
     return tmp_path / "ledger.db", wrong, recall
 
 
-async def take_back(path, provider, *, stop=None):
+def owner(path, provider, **more):
+    """Return what takes back in a process that owns the ledger, and its writer."""
     writer = GroupWriter(lambda: SqliteLedger.open(path, clock=SystemClock()))
+    log = more.pop("log", None) or QuietLog()
     recalls = Recalls(
         lambda name: provider if name == provider.name else Provider(name),
         lambda: SqliteLedger.open(path, write=False, clock=SystemClock()),
         writer,
         SystemClock(),
-        QuietLog(),
+        log,
         lambda: None,
+        **{"pauses": (), **more},
     )
+    return recalls, writer
+
+
+async def take_back(path, provider, *, stop=None, **more):
+    recalls, writer = owner(path, provider, **more)
     recalls.look()
     stop = stop or asyncio.Event()
     async with asyncio.timeout(20):
@@ -140,6 +164,86 @@ async def test_an_adapter_that_breaks_ends_nothing_else(scene):
     await take_back(path, Provider("texts", broken))
     assert read(path, lambda ledger: outcome_of_recall(ledger, recall)) is None
     assert waiting(path, recall) == 3
+
+
+class Broken(Provider):
+    """A channel whose adapter breaks so many times, a call at a time."""
+
+    def __init__(self, name, times):
+        super().__init__(name, self.fail)
+        self.left = times
+
+    def fail(self, provider_id):
+        if self.left:
+            self.left -= 1
+            raise ValueError("gone to ann@example.edu")
+        return Accepted(provider_id)
+
+
+async def test_what_broke_off_is_begun_again_by_the_same_owner_and_counts_each_message_once(scene):
+    path, _, recall = scene
+    log = ListLog()
+    provider = Broken("texts", 1)
+    await take_back(path, provider, pauses=(0.0,), log=log)
+    told = read(path, lambda ledger: outcome_of_recall(ledger, recall))
+    assert (told["asked"], told["taken_back"], told["spared"]) == (3, 3, 3)
+    assert len(provider.asked) == 4, "what was taken back is not asked about again"
+    [(event, fields)] = [one for one in log.told if one[0].startswith("recall.")]
+    assert (event, fields["alert"], fields["again_in_s"]) == ("recall.failed", recall, 0.0)
+    assert read(path, lambda ledger: trouble_of_recall(ledger, recall)) == "", "nobody is called for that"
+
+
+async def test_what_breaks_off_again_and_again_is_told_once_and_left_in_the_end(scene):
+    path, _, recall = scene
+    log = ListLog()
+    for _ in range(2):
+        await take_back(path, Broken("texts", 99), pauses=(0.0,) * 4, log=log)
+    assert [event for event, _ in log.told] == [*["recall.failed"] * 4, "recall.left"] * 2
+    asked = read(path, lambda ledger: [a for a in ledger.audit(recall) if a.action == "notice.wanted"])
+    assert [json.loads(act.body)["to"] for act in asked] == ["on-call"]
+    assert "ann@" not in asked[0].body
+    assert recall in read(path, lambda ledger: trouble_of_recall(ledger, recall))
+    await take_back(path, Provider("texts"))
+    assert read(path, lambda ledger: trouble_of_recall(ledger, recall)) == ""
+
+
+async def test_what_another_host_takes_back_is_left_to_it_until_it_ends(scene):
+    path, _, recall = scene
+    provider, busy = Provider("texts"), [True]
+
+    @contextmanager
+    def alone(word):
+        assert word == f"recall {recall}"
+        yield not busy
+
+    recalls, writer = owner(path, provider, alone=alone)
+    async with asyncio.timeout(20):
+        for at_work in (True, False):
+            busy[:] = [True] * at_work
+            recalls.look()
+            while await recalls.busy(asyncio.Event()):
+                pass
+            assert len(provider.asked) == (0 if at_work else 3)
+    await recalls.aclose()
+    writer.close()
+
+
+def test_whoever_waits_for_a_recall_that_is_stuck_is_told_and_let_go(campus, capsys):
+    wrong = campus.send()
+    campus.settle(wrong, [accepted] * 4)
+    recall = campus.follow(wrong, Follow.RECALL)
+    with campus.ledger.transaction():
+        note_trouble(campus.ledger, recall, "OSError", at=micros(campus.clock.now()))
+    app = SimpleNamespace(
+        reader=lambda: campus.ledger,
+        house=lambda: campus.house,
+        lock=lambda: SimpleNamespace(held_by=lambda: 1),
+    )
+    undone.tell(SimpleNamespace(app=app), wrong, decided_at=campus.clock.now(), wait=True)
+    assert f"RECALL STUCK: for {recall}" in capsys.readouterr().err
+    [line] = undone.told(campus.ledger, recall)
+    assert line.endswith("(OSError). It is tried again.")
+    assert undone.told(campus.ledger, wrong) == []
 
 
 def test_a_recall_reaches_who_only_a_later_message_of_the_incident_reached(campus):

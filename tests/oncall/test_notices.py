@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, SAM, Scene, the_channels
 
-from alerting.callout import desk_of, run_callout
+from alerting.callout import desk_of, run_callout, waiting
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
 from alerting.ledger.audit import first_break
 from alerting.oncall.notice import ACKED, PRIORITY
 from alerting.service.incident import close, story
+from alerting.service.recall import note_trouble
 
 
 def close_incident(scene, alert_id="L-7K2QXD"):
@@ -261,6 +262,21 @@ def test_however_long_the_place_what_can_be_done_about_it_is_in_the_text(tmp_pat
     [(_, contents, _)] = scene.notices()
     assert f"alert {verb} L-7K2QXD" in contents["sms-main"].text
     scene.close()
+
+
+def test_a_recall_that_is_stuck_is_told_until_it_is_finished(scene):
+    at = micros(scene.clock.now())
+    for _ in range(2):
+        scene.do(lambda ledger: note_trouble(ledger, "L-7K2QXD", "OSError", at=at))
+    assert len(scene.look()) == 1
+    [(_, contents, _)] = scene.notices()
+    assert "RECALL STUCK: for L-7K2QXD" in contents["sms-main"].text
+    assert "alert status L-7K2QXD" in contents["sms-main"].text
+    scene.look(after=301)
+    assert scene.told() == [KIM, LEE_AND_PAT], "nobody answered, so the next are told"
+    scene.act("alert.taken_back", "L-7K2QXD", asked=3)
+    assert scene.look(after=301) == []
+    assert waiting(scene.ledger) == []
 
 
 def test_a_request_of_a_quarter_of_an_hour_ago_is_no_news(scene):
