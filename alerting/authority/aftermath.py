@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.clock import instant, micros
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: By when somebody must have looked at an alert that went without its second person.
 WITHIN: Final = timedelta(hours=24)
+#: When people are told that a review is overdue: not at night, and again every day.
+DAY: Final = (time(9), time(21))
+AGAIN: Final = timedelta(days=1)
 #: What every act of this room is about.
 REVIEWS: Final = "reviews"
 OWED, DONE = "review.owed", "review.done"
@@ -51,6 +54,18 @@ class Owed:
     def overdue(self, now: datetime) -> bool:
         """Whether nobody has looked, and somebody should have by now."""
         return not self.done_by and now > self.due_at
+
+
+def times_told(due_at: datetime, now: datetime, zone: tzinfo) -> int:
+    """Return how often people should have heard by now that a review is overdue, which was due at an instant.
+
+    From then on, or from the morning after where that is in the night on campus (``zone``); then daily.
+    """
+    first, today = (at.astimezone(zone).replace(tzinfo=None) for at in (due_at, now))
+    begins, ends = DAY
+    if not begins <= first.time() < ends:
+        first = datetime.combine(first + timedelta(days=first.time() >= ends), begins)
+    return max(0, -((first - today) // AGAIN))
 
 
 def owe(ledger: Ledger, alert_id: str, *, reason: str, due_at: datetime, actor: Actor, at: datetime) -> None:

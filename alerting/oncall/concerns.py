@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from alerting.authority.aftermath import still_owed
+from alerting.authority.aftermath import still_owed, times_told
 from alerting.authority.wanted import APPROVERS
 from alerting.clock import micros
 from alerting.drills.score import CANARIES, FAILURES, score
@@ -172,18 +172,22 @@ def _drill(drill: str, planned: str, what: str) -> Concern:
 def unreviewed(look: Looking) -> Iterator[Concern]:
     """Yield what went without its second person, and nobody has looked at in time."""
     for alert_id, (due, by) in list(look.book.reviews.items()):
-        if look.now <= due:
+        times = times_told(due, look.now, look.zone)
+        if not times:
             continue
+        since = "within a day" if times == 1 else f"for {times} days"
         yield Concern(
             kind=Kind.REVIEW,
             topic=f"review:{alert_id}",
-            mark=str(micros(due)),
+            mark=f"{micros(due)}{f' {times}' if times > 1 else ''}",
             title=f"review overdue: {alert_id}",
-            what=f"REVIEW OVERDUE: {by} sent {alert_id} alone, and nobody has looked at it within a day",
+            what=f"REVIEW OVERDUE: {by} sent {alert_id} alone, and nobody has looked at it {since}",
             about=alert_id,
             commands=(f"alert review {alert_id}",),
-            # Nobody is in danger: the next morning is soon enough, and alert ready goes on saying it.
+            # Nobody is in danger, so nobody need answer. Who is on duty may not be who can review it.
             escalates=False,
+            to_approvers=times > 1,
+            but=by if times > 1 else "",
             still=lambda ledger, alert_id=alert_id: _still_unreviewed(ledger, alert_id),  # type: ignore[misc]
         )
 

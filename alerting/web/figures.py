@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from alerting.authority.aftermath import still_owed
 from alerting.ledger.base import DrillReader, LedgerReader
 from alerting.model.delivery import State
 from alerting.service.incident import open_stories
@@ -59,6 +60,11 @@ class _Figures(Collector):
             now = self._app.clock.now()
             yield from _of_alerts(ledger, now)
             yield from _of_incidents(ledger, now)
+            yield GaugeMetricFamily(
+                "alerting_reviews_overdue",
+                "Alerts sent by breaking the glass that nobody has reviewed in time.",
+                value=sum(one.overdue(now) for one in still_owed(ledger)),
+            )
             yield from _of_drills(ledger)
             yield GaugeMetricFamily(
                 "alerting_receipts_orphaned", "Receipts that fit no delivery yet.", value=ledger.orphans()

@@ -1,12 +1,14 @@
 """What the people on call are told: once, by two channels, below every alert, until somebody answers."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 from oncall_scene import CHIEF, KIM, LEE, LEE_AND_PAT, NOON, SAM, Scene, the_channels
 
+from alerting.authority.aftermath import times_told
 from alerting.callout import desk_of, run_callout, waiting
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
@@ -305,6 +307,34 @@ def test_a_review_nobody_made_in_time_is_told_once_to_who_is_on_duty_and_one_tha
     assert "REVIEW OVERDUE: sam sent L-7K2QXD alone" in contents["sms-main"].text
     assert "alert review L-7K2QXD" in contents["sms-main"].text
     assert to == {"sms-main": ["+14135550101"], "email-main": ["kim@example.edu"]}
+
+
+def test_a_review_that_stays_overdue_is_told_every_day_to_who_can_make_it_until_somebody_does(scene):
+    due = scene.clock.now()
+    scene.act("review.owed", "reviews", alert="L-7K2QXD", reason="alone", due_at=micros(due), actor=LEE)
+    day = 24 * 3600
+    assert [len(scene.look(after=after)) for after in (1, day - 2, 2, 60, day, 60)] == [1, 0, 1, 0, 1, 0]
+    assert scene.told() == [KIM, CHIEF, CHIEF], "an approver, and never who broke the glass"
+    texts = [contents["email-main"].text for _, contents, _ in scene.notices()]
+    assert ["within a day" in texts[0], "for 2 days" in texts[1], "for 3 days" in texts[2]] == [True] * 3
+    assert waiting(scene.ledger) == [], "nobody need answer"
+    scene.act("review.done", "reviews", alert="L-7K2QXD", finding="it was right", actor=SAM)
+    assert scene.look(after=day) == []
+
+
+@pytest.mark.parametrize(
+    ("due", "first"),
+    [("09:00", "31T09:00"), ("20:59", "31T20:59"), ("21:00", "32T09:00"), ("02:00", "31T09:00")],
+)
+def test_nobody_is_woken_for_a_review_and_the_hour_stays_when_the_clocks_are_set_back(due, first):
+    zone = ZoneInfo("America/New_York")
+    at = datetime.fromisoformat(f"2026-10-31T{due}").replace(tzinfo=zone).astimezone(UTC)
+    day, hour = first.split("T")
+    for days in range(3):
+        local = datetime.fromisoformat(f"2026-10-01T{hour}") + timedelta(days=int(day) - 1 + days)
+        told = local.replace(tzinfo=zone).astimezone(UTC)
+        assert times_told(at, told, zone) == days
+        assert times_told(at, told + timedelta(seconds=1), zone) == days + 1
 
 
 def test_a_dead_channel_is_told_at_once_and_again_only_after_it_was_mended(scene):
