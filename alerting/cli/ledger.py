@@ -66,11 +66,13 @@ def merge(
     _refuse_broken(source, stand_in_key(source.parent, make=False))
     done = app.merged(source, actor=face.actor)
     if json:
-        told = {"alerts": list(done.alerts), "known": list(done.known), "rows": dict(done.rows)}
+        told = {"alerts": list(done.alerts), "known": list(done.known), "acts": done.acts}
+        told["rows"] = dict(done.rows)
         emit("ledger.merge", source=str(source), to=app.where, **told)
         return
     if not done.alerts:
-        say(f"Nothing new: {plural(len(done.known), 'alert')} of {source} are in {app.where} already.")
+        new = f"Merged {plural(done.acts, 'act')}" if done.acts else "Nothing new"
+        say(f"{new}: {plural(len(done.known), 'alert')} of {source} are in {app.where} already.")
         return
     told_of = f"{plural(len(done.alerts), 'alert')} with {plural(done.rows.get('delivery', 0), 'message')}"
     say(f"Merged {told_of} into {app.where}, as history: {', '.join(done.alerts)}.")

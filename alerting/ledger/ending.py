@@ -33,12 +33,16 @@ class Ending(Keeping):
         """
         head = self._head(alert_id)
         ((_, in_flight, gone),) = self._db.all("totals", (head.ref,))
-        self._db.run("mark_cancelled", (at, reason, head.ref))
+        self.mark_cancelled(alert_id, reason=reason, at=at)
         stopped = self._end_waiting(head.ref, State.CANCELLED, reason=reason, at=at)
         done = Cancelled(stopped=stopped, in_flight=in_flight, gone=gone)
         body = {"reason": reason, "stopped": stopped, "in_flight": in_flight, "gone": gone}
         self.record_act("alert.cancelled", alert_id, body, actor=actor, at=at)
         return done
+
+    def mark_cancelled(self, alert_id: str, *, reason: str, at: int) -> None:
+        """Stamp an alert as cancelled, unless it is; what waits is another matter."""
+        self._db.run("mark_cancelled", (at, reason, self._head(alert_id).ref))
 
     def withdraw(self, alert_id: str, channel: str, address: str, *, reason: str, at: int) -> int:
         """Stop what waits for one address and was never tried; return how many that were.

@@ -2,7 +2,8 @@
 
 Rows get new numbers, since the ledger has given its own to others meanwhile. Acts get new places in the one
 chain and keep who did them and when; each says which act of which record it was. What is there already is
-left as it is, so a record may be merged again after more has come.
+left as it is, so a record may be merged again after more has come: of an alert that was merged before, what
+was done since. Its rows stay as they came.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from urllib.parse import quote
 
 from alerting.errors import LedgerUnavailable, NotAllowed, Problem
 from alerting.ledger.audit import as_opened, record_digest
+from alerting.ledger.forgetting import FORGOTTEN
 from alerting.ledger.merged import MERGED, MERGES
 from alerting.ledger.reading import STRIDE, span
 from alerting.ledger.rows import Actor, AuditRow
 
 #: Acts that are about the other record itself: its seals are over its own numbers.
 _OWN: Final = ("audit.",)
+#: Acts that tell of rows, and are worth nothing without them.
+_OF_ROWS: Final = frozenset({"alert.planned", "alert.settled", "alert.expired", FORGOTTEN})
 _FIXED: Final = "id, run_key, incident, audience, body, digest, expires_at, accepted_at"
 _REST: Final = "recipients, notes, settled_at, cancelled_at, cancel_reason"
 #: Rows that belong to an alert by its number, and to a channel by the channel's.
@@ -86,6 +90,10 @@ class Filled(Protocol):
         """Append an act."""
         ...
 
+    def mark_cancelled(self, alert_id: str, *, reason: str, at: int) -> None:
+        """Stamp an alert of which nothing waits as cancelled, unless it is."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit on leaving, roll back on an error."""
         ...
@@ -93,10 +101,11 @@ class Filled(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What came of it: the alerts that are new here, those that were here already, rows by table."""
+    """What came of it: the alerts that are new here, those that were here already, acts, rows by table."""
 
     alerts: tuple[str, ...]
     known: tuple[str, ...]
+    acts: int
     rows: Mapping[str, int]
 
 
@@ -132,8 +141,7 @@ class Merger:
         digests = dict(self._alert(ref) for ref in new)
         for table, (keys, columns) in _LOOSE.items():
             self._loose(table, keys, columns)
-        before = self._merged_before(record)
-        acts = self._acts(before, record, digests)
+        acts = self._acts(record, digests)
         if new or acts or self._rows:
             body = {
                 "host": self.host,
@@ -143,7 +151,7 @@ class Merger:
                 "alerts": [*new.values()],
             }
             self.ledger.record_act(MERGED, MERGES, {**body, "rows": self._rows}, actor=actor, at=at)
-        return Merged(alerts=tuple(new.values()), known=known, rows=self._rows)
+        return Merged(alerts=tuple(new.values()), known=known, acts=acts, rows=self._rows)
 
     # -- what is asked first ----------------------------------------------------------------------
 
@@ -174,9 +182,17 @@ class Merger:
                 what = "is another alert here than in that record"
                 raise LedgerUnavailable(Problem(where=alert_id, what=what, fix="see where both came from"))
 
-    def _merged_before(self, record: str) -> int:
+    def _merged_before(self, record: str) -> tuple[int, dict[str, set[int]]]:
+        """Return how many acts a record had when it was merged last, and by alert which are known here."""
         told = [json.loads(act.body) for act in self.ledger.audit(MERGES) if act.action == MERGED]
-        return max((int(body["acts"]) for body in told if body["record"] == record), default=0)
+        bodies = [body for body in told if body["record"] == record]
+        alerts = [str(alert_id) for body in bodies for alert_id in body["alerts"]]
+        acts = max((int(body["acts"]) for body in bodies), default=0)
+        return acts, {alert_id: self._known(alert_id, record) for alert_id in alerts}
+
+    def _known(self, subject: str, record: str) -> set[int]:
+        merged = (json.loads(act.body).get("merged", {}) for act in self.ledger.audit(subject))
+        return {int(told["act"]) for told in merged if told.get("record") == record}
 
     # -- rows -------------------------------------------------------------------------------------
 
@@ -238,17 +254,26 @@ class Merger:
 
     # -- acts -------------------------------------------------------------------------------------
 
-    def _acts(self, before: int, record: str, digests: Mapping[str, str]) -> int:
-        """Record what was done there, in order; return how many acts that were."""
+    def _acts(self, record: str, digests: Mapping[str, str]) -> int:
+        """Record what was done there and is new here, in order; return how many acts that were."""
+        before, merged = self._merged_before(record)
         known = {str(alert_id) for (alert_id,) in self._rows_of("alert", "id")} - digests.keys()
+
+        def is_new(seq: int, action: str, subject: str) -> bool:
+            if subject in known:
+                return subject in merged and seq not in merged[subject] and action not in _OF_ROWS
+            return subject in digests or seq > before
+
         rows = self._rows_of("audit", "seq, at, actor, origin, action, subject, body", "1 ORDER BY seq")
         count = 0
         for seq, at, actor, origin, action, subject, text in rows:
-            if action.startswith(_OWN) or subject in known or (subject not in digests and seq <= before):
+            if action.startswith(_OWN) or not is_new(seq, action, subject):
                 continue
             body = {**json.loads(text), "merged": {"record": record, "act": seq}}
             if action == "alert.opened":
                 body["record"] = digests[subject]
+            if action == "alert.cancelled":
+                self.ledger.mark_cancelled(subject, reason=str(body.get("reason", "")), at=at)
             self.ledger.record_act(action, subject, body, actor=Actor(name=actor, origin=origin), at=at)
             count += 1
         return count

@@ -126,6 +126,11 @@ def test_when_the_server_is_away_one_host_may_send_alone(hosts, box):
     merged = json.loads(host("ledger", "merge", "--json", code=0).stdout)
     assert (merged["alerts"], merged["rows"]["delivery"]) == ([alert_id], 3)
     assert "Nothing new" in host("ledger", "merge", code=0).stdout
+    host("--local", "close", alert_id, "--reason", "the leak was found and mended", env=away, code=0)
+    assert f"incident {alert_id}" in host("status", code=0).stdout
+    assert "Merged " in host("ledger", "merge", code=0).stdout
+    assert f"incident {alert_id}" not in host("status", code=0).stdout, "it was closed on the host alone"
+    assert "Nothing new" in host("ledger", "merge", code=0).stdout
     name = json.loads(host("status", alert_id, "--json", code=0).stdout)["history_of"]
     assert name
     assert f"settled, history of {name}" in host("status", code=0).stdout

@@ -171,6 +171,40 @@ def test_what_was_done_beside_any_alert_is_merged_once_however_often_its_record_
     assert verify_opened(common.copy).broken == []
 
 
+def test_what_was_done_to_a_merged_alert_since_is_merged_once_and_in_its_order(alone, common):
+    """An all clear that the host still sent alone ends the incident here, too."""
+    common.merged(alone, actor=an_actor())
+    act(alone, "alert.noted", ID)
+    with closing(SqliteLedger.open(alone, clock=FrozenClock())) as ledger:
+        with ledger.transaction():
+            ledger.cancel(ID, actor=an_actor("kim"), at=LATER, reason="superseded")
+            ledger.record_act("incident.closed", ID, {"alert": "L-C1EAR0"}, actor=an_actor("kim"), at=LATER)
+        story(ledger, "L-C1EAR0", run_key="all clear")
+    with closing(common.filled()) as ledger, ledger.transaction():
+        ledger.record_act("alert.noted", ID, {"by": "an auditor here"}, actor=an_actor("pat"), at=LATER)
+    done = common.merged(alone, actor=an_actor())
+
+    assert done.alerts == ("L-C1EAR0",)
+    since = ["alert.noted", "alert.noted", "alert.cancelled", "incident.closed"]
+    assert acts_here(common, ID)[-4:] == since
+    with closing(common.own_reader()) as here:
+        assert [row.actor for row in here.audit(ID)][-3:] == ["lee", "kim", "kim"]
+        record = here.alert(ID)
+        assert (record.cancel_reason, record.settled_at is None) == ("superseded", False)
+    again = common.merged(alone, actor=an_actor())
+    assert (again.alerts, again.acts, again.rows) == ((), 0, {})
+    assert acts_here(common, ID)[-4:] == since
+    assert verify_opened(common.copy).broken == []
+
+
+def test_what_tells_of_rows_stays_with_the_rows_it_tells_of(alone, common):
+    common.merged(alone, actor=an_actor())
+    with closing(SqliteLedger.open(alone, clock=FrozenClock())) as ledger, ledger.transaction():
+        ledger.record_act("people.forgotten", ID, {"deliveries": 3}, actor=an_actor(), at=LATER)
+    assert common.merged(alone, actor=an_actor()).acts == 0
+    assert "people.forgotten" not in acts_here(common, ID)
+
+
 def test_the_record_of_another_host_is_merged_whole_however_much_another_had_before(alone, common, tmp_path):
     for number in range(5):
         act(alone, f"template.read{number}", "templates")
