@@ -24,9 +24,8 @@ An error is a sentence for a tired person: what is wrong, where, and what to wri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 
 class Exit(IntEnum):
@@ -45,8 +44,7 @@ class Exit(IntEnum):
     LEDGER = 75  #: the ledger cannot be used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: ``where: what; fix``.
 
     ``where`` names a file, line and field; ``fix`` says what to write instead and may be empty.

@@ -1,4 +1,4 @@
-"""Names for things: alert ids people can read aloud, and the delivery key.
+"""Names for things: alert ids people can read aloud.
 
 An id starts with its mode, ``L-`` for live and ``D-`` for drill, so that nobody has to look it up
 and no code can mistake one for the other. ``N-`` is a notice: about this program, for the people on call.
@@ -6,14 +6,12 @@ and no code can mistake one for the other. ``N-`` is a notice: about this progra
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 #: Crockford's base 32: no I, L, O or U, so an id survives a radio or a phone call.
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LIVE, _DRILL, _NOTICE = "L-", "D-", "N-"
 _ID_LENGTH: Final = 6
-_KEY_HEX: Final = 32
 
 
 def new_alert_id(*, live: bool) -> str:
@@ -44,19 +42,3 @@ def normal_id(text: str) -> str:
     if word[:2] not in (_LIVE, _DRILL, _NOTICE):
         return word
     return word[:2] + word[2:].translate(str.maketrans("OIL", "011"))
-
-
-def delivery_key(alert_id: str, channel: str, address: str) -> str:
-    """Return the idempotency key of one delivery: 32 hex digits, the same for every attempt."""
-    whole = f"{alert_id}|{channel}|{address}".encode()
-    return hashlib.sha256(whole).hexdigest()[:_KEY_HEX]
-
-
-def text_digest(*parts: str) -> str:
-    """Return the SHA-256 of texts in order, in hex; what was previewed is what is sent."""
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode()
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    return digest.hexdigest()

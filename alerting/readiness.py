@@ -214,7 +214,7 @@ def _templates(app: App, kept: Known, lint: Lint) -> Iterator[Look]:
 
 def _mark(app: App) -> str:
     """Return what changes when a template, or the configuration around it, does."""
-    from alerting.keys import text_digest
+    from alerting.digest import text_digest
 
     files = sorted(app.config.templates.rglob("*"))
     stats = [(str(path), path.stat()) for path in files if path.is_file()]

@@ -182,7 +182,7 @@ def main() -> None:
 def _calls(config: Path, alert: str, port: int) -> Iterator[bytes]:
     from alerting.app import App
     from alerting.clock import SystemClock
-    from alerting.keys import delivery_key
+    from alerting.digest import delivery_key
 
     ledger = App(config, clock=SystemClock(), environ=os.environ, credentials=False).reader()
     assert ledger is not None

@@ -20,8 +20,8 @@ from typing import Final
 from urllib.parse import quote
 
 from alerting.audience.source import EMAIL, PHONE, AudienceSource, QuickSource, Refused, Row
+from alerting.digest import text_digest
 from alerting.errors import AudienceProblem, LedgerUnavailable, Problem
-from alerting.keys import text_digest
 from alerting.model.audience import AddressKind, Recipient
 
 #: Raised whenever checking changes, so that an older roster is not trusted.

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from alerting.clock import instant, micros
 from alerting.errors import NotAllowed, Problem, UnknownAlert, UsageProblem
@@ -35,8 +34,7 @@ _SHORTEST: Final = 10
 _LONGEST: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
+class Owed(NamedTuple):
     """An alert that one person sent alone although a second one was needed, and the review of it.
 
     ``by`` broke the glass, for a ``reason``; the review is due by ``due_at``. ``done_by`` is empty until
@@ -85,7 +83,7 @@ def owed(ledger: LedgerReader | None) -> dict[str, Owed]:
             found[name] = Owed(alert=name, by=row.actor, reason=str(body["reason"]), due_at=due_at)
         elif name in found:
             finding = str(body["finding"])
-            found[name] = replace(found[name], done_by=row.actor, done_at=instant(row.at), finding=finding)
+            found[name] = found[name]._replace(done_by=row.actor, done_at=instant(row.at), finding=finding)
     return found
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerting.channels.base import Capabilities
-from alerting.keys import text_digest
+from alerting.digest import text_digest
 from alerting.model.alert import (
     AlertClass,
     Category,

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from alerting.channels.base import Channel, Reading, Reply, StatusPoll
 from alerting.clock import Clock, micros
+from alerting.digest import delivery_key
 from alerting.errors import LedgerUnavailable, words_of
-from alerting.keys import delivery_key
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.ledger.rows import Applied, ReplyRow
 from alerting.model.delivery import Delivery, State

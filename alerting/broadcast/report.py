@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alerting.errors import Exit
 from alerting.model.delivery import FAILED, SETTLED, TAKEN, State
-from alerting.model.outcome import Reason
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from alerting.model.delivery import Delivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelReport:
+class ChannelReport(NamedTuple):
     """One channel of an alert in numbers. Times are seconds since acceptance, None while unknown.
 
     ``receipts`` says whether "delivered" means anything here; ``arrived_…`` are the times receipts prove.
@@ -77,13 +75,12 @@ class ChannelReport:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(NamedTuple):
     """What failed or waits, why in words, and what to do."""
 
     channel: str
     state: State
-    count: int
+    deliveries: int
     words: str
     advice: str
     detail: str
@@ -141,8 +138,7 @@ def _drawn(
 ) -> list[ChannelReport]:
     accepted, arrived = ledger.progress(record.alert.id), ledger.arrivals(record.alert.id)
     return [
-        replace(
-            channel,
+        channel._replace(
             curve=tuple(accepted.get(channel.channel, ())),
             arrivals=tuple(arrived.get(channel.channel, ())),
         )
@@ -186,15 +182,19 @@ def _posts(ledger: LedgerReader, record: AlertRecord, tallies: dict[str, Tally])
 
 
 def _troubles(ledger: LedgerReader, record: AlertRecord) -> tuple[Trouble, ...]:
-    rows: Sequence[Trouble] = [
+    failures = ledger.failures(record.alert.id)
+    if not failures:
+        return ()
+    from alerting.model.outcome import Reason
+
+    return tuple(
         Trouble(
             channel=failure.channel,
             state=failure.state,
-            count=failure.deliveries,
+            deliveries=failure.deliveries,
             words=Reason.of(failure.reason).words,
             advice=Reason.of(failure.reason).advice,
             detail=failure.detail,
         )
-        for failure in ledger.failures(record.alert.id)
-    ]
-    return tuple(rows)
+        for failure in failures
+    )

@@ -12,9 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, assert_never
 
 from alerting.ledger.rows import Row, Settled
-from alerting.model.delivery import State, event_of
+from alerting.model.delivery import State
 from alerting.model.delivery import after as state_after
-from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown
+from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown, event_of
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base

@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
 from alerting.clock import instant
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.rows import Batch, Row
 from alerting.model.audience import Address, AddressKind
 from alerting.model.delivery import State
@@ -91,7 +91,7 @@ class Hold:
     ) -> Hold:
         """Take up a batch; uncertain rows wait until the provider can be asked (microseconds)."""
         # Its rows live on as items, which go as they end; a batch with one straggler keeps no others.
-        hold = cls(batch=replace(batch, rows=()), facts=facts, threads=threads)
+        hold = cls(batch=batch._replace(rows=()), facts=facts, threads=threads)
         for row in batch.rows:
             item = Item(row=row, hold=hold)
             if row.state is State.UNCERTAIN:

@@ -24,7 +24,7 @@ _ALERTS: Final = 20
 #: Carries what bash has split off before the word it asks about.
 _BEFORE: Final = "_ALERT_COMPLETE_BEFORE"
 #: What bash would take for something else than a letter of a word.
-_SPECIAL: Final = re.compile(r"([^\w@%+=:,./-])")
+_SPECIAL: Final = r"([^\w@%+=:,./-])"
 
 Source = Callable[[typer.Context, str], list[tuple[str, str]]]
 
@@ -149,7 +149,7 @@ def _as_typed(word: str, environ: Mapping[str, str]) -> str:
     before = environ.get(_BEFORE, "")
     current = environ.get("COMP_WORDS", "").split("\n")[-1].removeprefix(before)
     rest = word.removeprefix(before)
-    return rest if current.startswith(("'", '"')) else _SPECIAL.sub(r"\\\1", rest)
+    return rest if current.startswith(("'", '"')) else re.sub(_SPECIAL, r"\\\1", rest)
 
 
 @_offered

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 JSON_VERSION: Final = 1
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Face:
     """One run of the command line. ``app`` is built when a command first asks for it."""
 

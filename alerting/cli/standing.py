@@ -123,7 +123,8 @@ def _trouble(trouble: Trouble) -> str:
     verb = "wait" if trouble.state in (State.PENDING, State.SENDING, State.UNCERTAIN) else str(trouble.state)
     detail = f" ({trouble.detail})" if trouble.detail else ""
     advice = f" -> {trouble.advice}" if trouble.advice else ""
-    return f"{trouble.channel}: {plural(trouble.count, 'message')} {verb}: {trouble.words}{detail}{advice}"
+    count = plural(trouble.deliveries, "message")
+    return f"{trouble.channel}: {count} {verb}: {trouble.words}{detail}{advice}"
 
 
 def as_json(current: Report, **more: Any) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def as_json(current: Report, **more: Any) -> dict[str, Any]:
             {
                 "channel": trouble.channel,
                 "state": str(trouble.state),
-                "count": trouble.count,
+                "count": trouble.deliveries,
                 "reason": trouble.words,
                 "detail": trouble.detail,
                 "advice": trouble.advice,

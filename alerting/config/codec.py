@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +60,7 @@ def plain(value: Any, secrets: Recorder) -> Any:
             return _exactly(value)
         case Path() | timedelta() | Secret():
             return _single(value, secrets)
-        case list() | tuple():
+        case list() | tuple() if not _names(value):
             return {type(value).__name__: [plain(inner, secrets) for inner in value]}
         case Mapping():
             return {"dict": [[plain(name, secrets), plain(value[name], secrets)] for name in value]}
@@ -83,12 +83,15 @@ def _single(value: Path | timedelta | Secret, secrets: Recorder) -> Any:
 
 
 def _fields(value: Any, secrets: Recorder) -> Any:
-    from dataclasses import fields, is_dataclass
-
-    if is_dataclass(value):
-        told = {field.name: plain(getattr(value, field.name), secrets) for field in fields(value)}
+    if names := _names(value):
+        told = {name: plain(getattr(value, name), secrets) for name in names}
         return {"of": _name(type(value)), "fields": told}
     return {"settings": {name: plain(getattr(value, name), secrets) for name in _answers(value)}}
+
+
+def _names(of: Any) -> Collection[str]:
+    """Return the names of the fields of a dataclass or a named tuple; none of anything else."""
+    return getattr(of, "_fields", ()) or getattr(of, "__dataclass_fields__", ())
 
 
 def _name(cls: type) -> str:
@@ -149,16 +152,15 @@ _SORTS: Final[Mapping[str, Callable[[Any, Recorder], Any]]] = {
 
 
 def _class(name: str) -> type:
-    """Return a dataclass of this program by its name.
+    """Return a dataclass or a named tuple of this program by its name.
 
     Raises:
         ValueError: it is none.
     """
-    from dataclasses import is_dataclass
     from importlib import import_module
 
     module, _, word = name.partition(":")
     found = getattr(import_module(module), word) if module.startswith("alerting.") else None
-    if not (isinstance(found, type) and is_dataclass(found)):
+    if not (isinstance(found, type) and _names(found)):
         raise ValueError(name)
     return found

@@ -1,24 +1,24 @@
 """``channels.yaml`` as it was checked last, kept so that the next command need not check it again.
 
 Reading and checking the file takes longer than most commands have. The checked result lies in the state
-directory, for this user alone, as plain JSON under a digest of its own. It is used only while the file, its
+directory, for this user alone, as plain JSON under a checksum of its own. It is used only while the file, its
 place, this program and what was asked are the same, byte for byte. It holds references to secrets, never a
 secret: those are looked up each time. Whatever is odd about it, it is as if it were not there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import stat
 import sys
+import zlib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.config.codec import Recorder, Unkeepable, plain, revived
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alerting.config.model import Config
 
 #: Raised when the form of what is kept changes.
-_VERSION: Final = 2
+_VERSION: Final = 3
 _SIZE_MOST: Final = 4 << 20  # bytes
 #: Where the file itself says the state directory is; a wrong guess finds nothing, and nothing more.
 _STATE: Final = re.compile(
@@ -69,15 +69,15 @@ def load_kept(
     secrets = Recorder(resolver(environ, path, sandbox=sandbox))
     # What passed with real credentials passes with invented ones: who only looks goes by that, too.
     for invented in (True, False) if sandbox else (False,):
-        mark = _mark(raw, path, by, sandbox=invented, live=live)
-        if found := _read(_place(folder, sandbox=invented, live=live), mark, secrets):
+        wanted = {"by": by, "asked": _asked(raw, path, sandbox=invented, live=live)}
+        if found := _read(_place(folder, sandbox=invented, live=live), wanted, secrets):
             return found
-    from alerting.config.load import load
+    from alerting.config.load import digest_of, load
 
     config = load(path, environ=environ, sandbox=sandbox, live=live, secrets=secrets)
-    if config.digest == hashlib.sha256(raw).hexdigest() and folder in (state, config.state):
-        mark = _mark(raw, path, by, sandbox=sandbox, live=live)
-        _write(_place(folder, sandbox=sandbox, live=live), mark, by, config, secrets)
+    if config.digest == digest_of(raw) and folder in (state, config.state):
+        marks = {"by": by, "asked": _asked(raw, path, sandbox=sandbox, live=live)}
+        _write(_place(folder, sandbox=sandbox, live=live), marks, config, secrets)
     return config
 
 
@@ -94,11 +94,11 @@ def last_checked(
         raw = path.read_bytes()
     except OSError:
         raw = b""
-    folder, mark = state or path.absolute().parent / _guess(raw), _by(path)
+    folder, wanted = state or path.absolute().parent / _guess(raw), {"by": _by(path)}
     found = []
     for kept in (folder / f"checked-{live}-{invented}.json" for live in _LIVE for invented in _INVENTED):
         secrets = Recorder(resolver(environ, path, sandbox=True))
-        if config := _read(kept, mark, secrets, under="by"):
+        if config := _read(kept, wanted, secrets):
             found.append((config, datetime.fromtimestamp(kept.stat().st_mtime, UTC)))
     return max(found, key=lambda one: one[1], default=None)
 
@@ -112,19 +112,17 @@ def _place(folder: Path, *, sandbox: bool, live: bool | None) -> Path:
     return folder / f"checked-{live}-{sandbox}.json".lower()
 
 
-def _mark(raw: bytes, path: Path, by: str, *, sandbox: bool, live: bool | None) -> str:
-    """Return what must be the same for a kept result to hold."""
-    told = [by, str(path), sandbox, live]
-    return hashlib.sha256(json.dumps(told).encode() + b"\0" + raw).hexdigest()
+def _asked(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> list[Any]:
+    """Return what was read, and how; every byte has its letter in Latin 1."""
+    return [str(path), sandbox, live, raw.decode("latin-1")]
 
 
-def _by(path: Path) -> str:
+def _by(path: Path) -> list[Any]:
     """Return which program kept something, and for which file, whatever that said."""
-    told = [_VERSION, sys.hexversion, str(path.absolute()), _program()]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return [_VERSION, sys.hexversion, str(path.absolute()), _program()]
 
 
-def _program() -> list[tuple[str, int, int]]:
+def _program() -> list[list[str | int]]:
     """Return size and time of every file of this program that has a say in the result."""
     root, found = Path(__file__).parent.parent, []
     for name in _SHAPING:
@@ -132,10 +130,10 @@ def _program() -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def _files(place: str) -> list[tuple[str, int, int]]:
+def _files(place: str) -> list[list[str | int]]:
     if place.endswith(".py"):
         told = os.stat(place)  # noqa: PTH116 - see above
-        return [(place, told.st_size, told.st_mtime_ns)]
+        return [[place, told.st_size, told.st_mtime_ns]]
     with os.scandir(place) as entries:
         below = [entry.path for entry in entries if entry.is_dir() or entry.name.endswith(".py")]
     return [told for inner in below if not inner.endswith("__pycache__") for told in _files(inner)]
@@ -144,21 +142,26 @@ def _files(place: str) -> list[tuple[str, int, int]]:
 # -- the file ---------------------------------------------------------------------------------------
 
 
-def _read(kept: Path, mark: str, secrets: Recorder, *, under: str = "mark") -> Config | None:
-    """Return what is kept under this mark, or None where there is nothing to rely on."""
+def _read(kept: Path, wanted: Mapping[str, list[Any]], secrets: Recorder) -> Config | None:
+    """Return what is kept under these marks, or None where there is nothing to rely on."""
     try:
-        digest, _, text = _own(kept).partition(b"\n")
-        if hashlib.sha256(text).hexdigest().encode() != digest:
+        checksum, _, text = _own(kept).partition(b"\n")
+        if _checksum(text) != checksum:
             return None
         told = json.loads(text)
-        if told[under] != mark:
+        if any(told[name] != mark for name, mark in wanted.items()):
             return None
         config: Config = revived(told["config"], secrets)
         # A list that has gone is a warning; the full reading finds the words for it.
-        there = under != "mark" or all(audience.csv.is_file() for audience in config.audiences.values())
+        there = "asked" not in wanted or all(audience.csv.is_file() for audience in config.audiences.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError):
         return None
     return config if there else None
+
+
+def _checksum(text: bytes) -> bytes:
+    """Return what a damaged file would not have. Whoever may write it may write this, too."""
+    return b"%08x" % zlib.crc32(text)
 
 
 def _own(kept: Path) -> bytes:
@@ -176,15 +179,15 @@ def _own(kept: Path) -> bytes:
         return file.read()
 
 
-def _write(kept: Path, mark: str, by: str, config: Config, secrets: Recorder) -> None:
+def _write(kept: Path, marks: Mapping[str, list[Any]], config: Config, secrets: Recorder) -> None:
     """Keep a result, where there is a state directory; that it cannot be kept stops nobody."""
     draft = kept.with_name(f".{kept.name}.{os.getpid()}")
     try:
-        text = json.dumps({"mark": mark, "by": by, "config": plain(config, secrets)}).encode()
+        text = json.dumps({**marks, "config": plain(config, secrets)}).encode()
         with suppress(OSError):
             number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(number, "wb") as file:
-                file.write(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+                file.write(_checksum(text) + b"\n" + text)
             draft.replace(kept)
     except (Unkeepable, ValueError, RecursionError):
         return

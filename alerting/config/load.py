@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -100,6 +99,13 @@ def _line_of(problem: Problem) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+def digest_of(raw: bytes) -> str:
+    """Return the SHA-256 of a file in hex."""
+    import hashlib
+
+    return hashlib.sha256(raw).hexdigest()
+
+
 def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes) -> Config:
     folder = path.absolute().parent
     audiences = _audiences(file, folder)
@@ -107,7 +113,7 @@ def _config(path: Path, raw: bytes, file: File, document: Document, lanes: Lanes
     chosen = file.defaults.channels or usable
     return Config(
         path=path.absolute(),
-        digest=hashlib.sha256(raw).hexdigest(),
+        digest=digest_of(raw),
         campus=Campus(**{**file.campus.model_dump(), "places": tuple(file.campus.places)}),
         state=folder / file.state,
         templates=folder / file.templates,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from alerting.errors import Problem, UsageProblem
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from alerting.channels.settings import ChannelSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Campus:
+class Campus(NamedTuple):
     """Who speaks. ``source`` is what every alert starts with; ``region`` where local numbers are from."""
 
     name: str
@@ -26,8 +25,7 @@ class Campus:
     places: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudienceFile:
+class AudienceFile(NamedTuple):
     """A named set of people in a CSV file; ``groups`` empty for everyone in it."""
 
     name: str
@@ -36,16 +34,14 @@ class AudienceFile:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
+class Defaults(NamedTuple):
     """What an alert goes to when the officer names nothing; ``audience`` is empty where there is none."""
 
     channels: tuple[str, ...]
     audience: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(NamedTuple):
     """How often a delivery is tried before it is given up, and when a fallback takes over (seconds).
 
     Waits between tries are not a setting: 0, 0.5, 1, 2, 4, 8, 15, 15 … seconds with full jitter.
@@ -55,8 +51,7 @@ class Retry:
     fallback_after_s: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publish:
+class Publish(NamedTuple):
     """What other programs read: the Atom feed of CAP alerts, None for none; ``sender`` is never empty."""
 
     feed: Path | None = None
@@ -64,8 +59,7 @@ class Publish:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerAt:
+class LedgerAt(NamedTuple):
     """How the file names a shared ledger: by a reference, or as text; ``where`` is its line."""
 
     source: Literal["env", "file", "credential", "text"]
@@ -73,8 +67,7 @@ class LedgerAt:
     where: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class Reach(NamedTuple):
     """Where providers reach us: our public address without a final slash, and where we listen for it."""
 
     public_url: str
@@ -88,8 +81,7 @@ class Reach:
         return f"http://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnCall:
+class OnCall(NamedTuple):
     """Who looks after this system. ``calendar`` and ``signal`` are addresses, ``$NAME`` in the environment.
 
     ``channels`` is empty for the first channel that texts and the first that mails.
@@ -127,7 +119,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
     retain_days: int | None = None  #: people are forgotten that long after an alert came to rest
-    publish: Publish = Publish()
+    publish: Publish = field(default_factory=Publish)
     on_call: OnCall | None = None
     operators: Path | None = None  #: the file of operators, where another than ``operators.yaml`` is named
     ledger: LedgerAt | None = None  #: the PostgreSQL the record is on; None for a file of this machine

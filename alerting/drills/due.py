@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerting.clock import instant, micros
+from alerting.digest import text_digest
 from alerting.drills.drill import Drill, Programme, Schedule
 from alerting.drills.exercise import BY_HAND
 from alerting.drills.schedule import Occurrence, occurrences
-from alerting.keys import text_digest
 from alerting.ledger.base import DrillLedger
 from alerting.ledger.rows import Actor, OccurrenceRow
 

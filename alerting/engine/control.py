@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from alerting.digest import text_digest
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
-from alerting.keys import text_digest
 
 if TYPE_CHECKING:
     import asyncio

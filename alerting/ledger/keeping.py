@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from alerting.clock import Clock
 from alerting.errors import Problem, UnknownAlert
-from alerting.ledger.audit import row_after
 from alerting.ledger.database import Database
 from alerting.ledger.reading import Reading
 from alerting.ledger.rows import Actor
@@ -43,6 +42,8 @@ class Keeping(Reading):
         self, action: str, subject: str, body: Mapping[str, object], *, actor: Actor, at: int
     ) -> None:
         """Append to the audit log what an actor did. Personal data does not belong in ``body``."""
+        from alerting.ledger.audit import row_after  # who only looks writes no acts
+
         found = self._db.one("audit_head")
         head = (found[0], found[1]) if found else None
         monotonic = self._clock.monotonic()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final, NamedTuple
 
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.keeping import Keeping
 from alerting.ledger.reading import STATES
 from alerting.ledger.rows import ReplyRow

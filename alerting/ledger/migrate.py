@@ -6,6 +6,7 @@ between.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +42,8 @@ def steps(after: int = 0, folder: Path = _MIGRATIONS) -> Sequence[Step]:
 
 def latest(folder: Path = _MIGRATIONS) -> int:
     """Return the version this program writes and reads."""
-    return len(list(folder.glob("[0-9][0-9][0-9][0-9]_*.sql")))
+    # Every command asks, and a pattern would take as long as all the rest of its look.
+    return sum(name.endswith(".sql") for name in os.listdir(folder))  # noqa: PTH208
 
 
 def _split(text: str, where: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from alerting.ledger.database import Database
 from alerting.ledger.instants import instant, maybe_instant
 from alerting.ledger.rows import AlertRecord, AttemptRow, AuditRow, Failure, Lane, NewDelivery, Tally
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
-from alerting.model.outcome import Reason
 
 #: A batch owns the delivery ids from ``batch * STRIDE`` on.
 STRIDE: Final = 1024
@@ -229,7 +228,11 @@ def _tally(
 
 def _spared(state: str, reason: str) -> bool:
     """Whether a row reached nobody: it never left, is only leaving now, or was taken back while queued."""
-    return STATES[state] in _NOT_YET or (state == State.UNDELIVERED and reason == Reason.CANCELLED.code)
+    if state != State.UNDELIVERED:
+        return STATES[state] in _NOT_YET
+    from alerting.model.outcome import Reason  # who only looks needs none
+
+    return reason == Reason.CANCELLED.code
 
 
 def _delivery(alert_id: str, channel: str, row: Sequence[Any]) -> Delivery:

@@ -22,7 +22,7 @@ class Rolling(Protocol):
     def roll(self, alert_id: str, lists: Mapping[str, NewList], *, priority: int) -> int:
         """Keep lists of one file, by channel, with their batches; return how many deliveries they make.
 
-        As ``add_list`` for each, but no row is written. A list says how many rows it has (``count``), no
+        As ``add_list`` for each, but no row is written. A list says how many rows it has (``total``), no
         address twice.
 
         Raises:

@@ -78,13 +78,13 @@ class Rolls(Unwritten, Receiving):
         without = json.dumps(sorted(rows.without | planned))
         missing = Counter(place // rows.size for place in _places(db, rows, without))
         sizes = [
-            min(rows.size, rows.count - start) - missing[start // rows.size]
-            for start in range(0, rows.count, rows.size)
+            min(rows.size, rows.total - start) - missing[start // rows.size]
+            for start in range(0, rows.total, rows.size)
         ]
         held = (lane.alert, lane.channel, priority, _NEVER)
         self._db.many("reserve_batch", [(first + n, *held, size) for n, size in enumerate(sizes) if size])
         self._db.run("reopen", (lane.alert,))
-        about = (lane.alert, lane.channel, first, rows.size, rows.count, rows.question, without, digest)
+        about = (lane.alert, lane.channel, first, rows.size, rows.total, rows.question, without, digest)
         self._db.run("add_roll", (*about, State.PENDING.value, lane.accepted_at, ""))
         return sum(sizes)
 

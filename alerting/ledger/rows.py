@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from alerting.model.alert import Alert
 from alerting.model.delivery import State
 from alerting.model.message import Content
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+
+class Actor(NamedTuple):
     """Who does something, and from where: an officer at a terminal, a schedule, a worker."""
 
     name: str
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(NamedTuple):
     """One channel's part of an alert: the content as it will be sent, frozen.
 
     ``fallback`` names the channel that takes what this one cannot reach; empty for none.
@@ -34,8 +34,7 @@ class Lane:
     fallback: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(NamedTuple):
     """An alert about to be opened: all that must be durable before the first message leaves."""
 
     alert: Alert
@@ -52,13 +51,12 @@ class NewDelivery(NamedTuple):
     fallback: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewList:
+class NewList(NamedTuple):
     """Rows to plan as a file holds them, so that a million of them need not be made here.
 
     ``question`` is what to ask the SQLite file at ``path``, which nobody changes any more: it answers with
     ``place`` (from 0), ``address``, ``recipient``, ``fallback``, in the order of the places. Rows whose
-    address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most. ``count`` is how
+    address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most. ``total`` is how
     many rows there are, those included; 0 where nobody has counted.
     """
 
@@ -66,7 +64,7 @@ class NewList:
     question: str
     without: frozenset[str] = frozenset()
     size: int = 500
-    count: int = 0
+    total: int = 0
 
 
 class Row(NamedTuple):
@@ -82,8 +80,7 @@ class Row(NamedTuple):
     fallback: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(NamedTuple):
     """A leased run of deliveries of one alert on one channel. ``epoch`` fences late writers."""
 
     id: int
@@ -114,8 +111,7 @@ class Settled(NamedTuple):
     maybe_twice: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class Cancelled(NamedTuple):
     """What a cancellation did: rows stopped, rows in flight at that moment, rows already gone."""
 
     stopped: int
@@ -123,8 +119,7 @@ class Cancelled:
     gone: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRecord:
+class AlertRecord(NamedTuple):
     """An opened alert as stored, with its lanes and what happened to it as a whole."""
 
     alert: Alert
@@ -136,8 +131,7 @@ class AlertRecord:
     cancel_reason: str = ""  #: ``cancelled`` by somebody, or ``superseded`` by a newer message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(NamedTuple):
     """How many deliveries of one channel stand where, and when the first and last were accepted.
 
     ``times`` are seconds from acceptance of the alert to the given share of acceptances:
@@ -147,8 +141,8 @@ class Tally:
 
     channel: str
     counts: Mapping[State, int]
-    times: Mapping[str, float] = field(default_factory=dict)
-    arrived: Mapping[str, float] = field(default_factory=dict)
+    times: Mapping[str, float] = _NONE
+    arrived: Mapping[str, float] = _NONE
 
     @property
     def total(self) -> int:
@@ -239,8 +233,7 @@ class Applied(NamedTuple):
     orphaned: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OccurrenceRow:
+class OccurrenceRow(NamedTuple):
     """One planned time of a drill: ``outcome`` is run (with its alert) or missed.
 
     ``planned_local`` is ISO local time without a zone. ``due_at`` and ``at`` are microseconds.
@@ -255,7 +248,7 @@ class OccurrenceRow:
     outcome: str = "run"
     detail: str = ""
     alert: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = _NONE
 
 
 class NoteRow(NamedTuple):

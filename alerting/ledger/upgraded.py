@@ -10,7 +10,6 @@ from typing import Final
 
 from alerting.clock import Clock, micros
 from alerting.errors import LedgerBusy, LedgerUnavailable, Problem
-from alerting.ledger.audit import row_after
 from alerting.ledger.database import Database
 from alerting.ledger.keeping import SYSTEM
 
@@ -62,6 +61,8 @@ def at_work(error: OlderLedger, pid: int) -> LedgerBusy:
 
 def note_upgrade(database: Database, clock: Clock, *, before: int, after: int) -> None:
     """Write into the audit log, in the transaction that changes the tables, from and to which version."""
+    from alerting.ledger.audit import row_after  # who only looks writes no acts
+
     head = database.one("audit_head")
     row = row_after(
         (head[0], head[1]) if head else None,

@@ -13,12 +13,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, assert_never
-
-from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Scope, Unknown
+from typing import Final, NamedTuple
 
 
 class State(StrEnum):
@@ -105,29 +102,7 @@ def after(state: State, event: Event) -> State:
     return TRANSITIONS.get((state, event), state)
 
 
-def event_of(outcome: Outcome) -> Event:
-    """Return what an outcome does to the delivery that was being sent.
-
-    A rejection whose scope is the channel defers: one dead token must not reject 20,000 people.
-    A text the provider calls a duplicate of our own is settled by look-up, so it is lost until found.
-    """
-    match outcome:
-        case Accepted():
-            return Event.ACCEPT
-        case Deferred():
-            return Event.DEFER
-        case Unknown():
-            return Event.LOSE
-        case Rejected(reason=Reason.DUPLICATE):
-            return Event.LOSE
-        case Rejected(reason=reason):
-            return Event.DEFER if reason.scope is Scope.CHANNEL else Event.REJECT
-        case _:
-            assert_never(outcome)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One row of the ledger as people read it."""
 
     id: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Unit(StrEnum):
@@ -15,8 +16,7 @@ class Unit(StrEnum):
     SEGMENTS = "segments"  #: parts an SMS is billed and queued as
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(NamedTuple):
     """What fits a channel.
 
     ``slots`` are the message blocks the channel reads, best first: ``("sms", "message")`` takes the
@@ -30,8 +30,7 @@ class Shape:
     html: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """A template rendered once, channel-neutral: its blocks by name, already filled.
 
     ``message`` is always there. Others (``sms``, ``post``, ``subject``, ``email``, ``email_html``)

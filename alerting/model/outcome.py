@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
+from typing import assert_never
+
+from alerting.model.delivery import Event
 
 
 class Scope(StrEnum):
@@ -106,3 +109,24 @@ class Unknown:
 
 
 Outcome = Accepted | Rejected | Deferred | Unknown
+
+
+def event_of(outcome: Outcome) -> Event:
+    """Return what an outcome does to the delivery that was being sent.
+
+    A rejection whose scope is the channel defers: one dead token must not reject 20,000 people.
+    A text the provider calls a duplicate of our own is settled by look-up, so it is lost until found.
+    """
+    match outcome:
+        case Accepted():
+            return Event.ACCEPT
+        case Deferred():
+            return Event.DEFER
+        case Unknown():
+            return Event.LOSE
+        case Rejected(reason=Reason.DUPLICATE):
+            return Event.LOSE
+        case Rejected(reason=reason):
+            return Event.DEFER if reason.scope is Scope.CHANNEL else Event.REJECT
+        case _:
+            assert_never(outcome)

@@ -185,6 +185,6 @@ def _words(error: Exception) -> str:
 
 
 def _mark(address: str) -> str:
-    from alerting.keys import text_digest
+    from alerting.digest import text_digest
 
     return text_digest(address)

@@ -15,8 +15,9 @@ from typing import Final
 
 from alerting.channels.base import Capabilities
 from alerting.clock import micros
+from alerting.digest import text_digest
 from alerting.errors import PlanRefused
-from alerting.keys import new_notice_id, text_digest
+from alerting.keys import new_notice_id
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, Lane, NewDelivery, Opening
 from alerting.model.alert import (

@@ -68,7 +68,7 @@ def _trouble(trouble: Trouble) -> dict[str, Any]:
     return {
         "channel": trouble.channel,
         "state": str(trouble.state),
-        "count": trouble.count,
+        "count": trouble.deliveries,
         "why": trouble.words,
         "what_to_do": trouble.advice,
     }

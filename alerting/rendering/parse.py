@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from alerting.digest import text_digest
 from alerting.errors import Problem, TemplateProblem
-from alerting.keys import text_digest
 from alerting.model.alert import Status
 from alerting.rendering.reader import Reader
 from alerting.rendering.sanitise import refused

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alerting.clock import instant, micros
 from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
@@ -55,8 +54,7 @@ VERBS: Final[Mapping[Follow, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Story(NamedTuple):
     """An incident so far. ``due_at`` is when people were promised to hear again."""
 
     id: str
@@ -107,16 +105,14 @@ def story(ledger: LedgerReader, incident: str) -> Story:
 
 
 def _after(told: Story, action: str, body: Mapping[str, object], actor: str, at: datetime) -> Story:
-    from dataclasses import replace
-
     due = body.get("due_at")
     due_at = instant(due) if isinstance(due, int) and due else None
     match action:
         case "incident.opened" | "incident.updated":
-            return replace(told, due_at=due_at, owner=str(body.get("owner") or told.owner))
+            return told._replace(due_at=due_at, owner=str(body.get("owner") or told.owner))
         case "incident.closed":
             reason = str(body.get("reason", ""))
-            return replace(told, due_at=None, closed_at=at, closed_by=actor, reason=reason)
+            return told._replace(due_at=None, closed_at=at, closed_by=actor, reason=reason)
         case _:
             return told
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from alerting.channels.base import Channel, Retractable
 from alerting.clock import Clock, micros
+from alerting.digest import delivery_key
 from alerting.errors import words_of
-from alerting.keys import delivery_key
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State

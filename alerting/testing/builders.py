@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from alerting.channels.base import Capabilities, Envelope
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.rows import Actor, Lane, NewDelivery, Opening, Row, Settled
 from alerting.model.alert import (
     Alert,
@@ -90,12 +90,12 @@ def a_message(text: str = _CONTENT.text, **blocks: str) -> Message:
 
 def a_shape(**overrides: Any) -> Shape:
     """Return what fits a text message: three segments."""
-    return replace(Shape(unit=Unit.SEGMENTS, limit=3, slots=("sms", "message")), **overrides)
+    return Shape(unit=Unit.SEGMENTS, limit=3, slots=("sms", "message"))._replace(**overrides)
 
 
 def a_lane(channel: str = "sms-main", **overrides: Any) -> Lane:
     """Return one channel's part of an alert, without a fallback."""
-    return replace(Lane(channel=channel, kind="sms.twilio", content=a_content()), **overrides)
+    return Lane(channel=channel, kind="sms.twilio", content=a_content())._replace(**overrides)
 
 
 def an_actor(name: str = "lee", origin: str = "terminal") -> Actor:
@@ -107,7 +107,7 @@ def an_opening(*lanes: Lane | str, alert: Alert | None = None, **overrides: Any)
     """Return an alert about to be opened, on these lanes (or names of channels); one lane by default."""
     made = tuple(a_lane(lane) if isinstance(lane, str) else lane for lane in lanes or ("sms-main",))
     opening = Opening(alert=alert or an_alert(), lanes=made, actor=an_actor(), digest="0" * 64)
-    return replace(opening, **overrides)
+    return opening._replace(**overrides)
 
 
 def an_address(number: int = 0, kind: AddressKind = AddressKind.PHONE) -> Address:

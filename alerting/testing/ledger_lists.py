@@ -29,7 +29,7 @@ def listed(folder: Path, count: int, *, name: str = "list", **more: object) -> N
     question = (
         "SELECT id - 1 AS place, address, recipient, 'email:' || id || '@example.edu' AS fallback FROM person"
     )
-    return NewList(path=path, question=question, count=count, **more)  # type: ignore[arg-type]
+    return NewList(path=path, question=question, total=count, **more)  # type: ignore[arg-type]
 
 
 def leased(ledger: Ledger) -> list[Batch]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.base import Ledger
 from alerting.ledger.rows import Applied, Batch, ReplyRow
 from alerting.model.delivery import State

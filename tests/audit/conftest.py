@@ -11,7 +11,7 @@ import pytest
 from alerting.audit.acts import write
 from alerting.audit.keeper import Keeper
 from alerting.clock import FrozenClock, instant
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.filecopy import LedgerCopy
 from alerting.ledger.rows import Actor, ReplyRow
 from alerting.ledger.sqlite import SqliteLedger

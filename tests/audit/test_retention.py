@@ -1,4 +1,3 @@
-import dataclasses
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -29,7 +28,7 @@ def app(at_rest):
 
 def test_people_go_and_the_record_still_verifies(at_rest, app):
     kept = at_rest.checkpoint(everything=True)
-    before = [dataclasses.astuple(tally) for tally in at_rest.ledger.tally("L-AAAAAA")]
+    before = at_rest.ledger.tally("L-AAAAAA")
     texts = at_rest.ledger.alert("L-AAAAAA").lanes
     at_rest.clock.advance(timedelta(days=40))
     assert b"15550000001" in everything_on_disk(at_rest)
@@ -47,7 +46,7 @@ def test_people_go_and_the_record_still_verifies(at_rest, app):
     )
     assert verdict.broken == []
     ledger = app.own_reader()
-    assert [dataclasses.astuple(tally) for tally in ledger.tally("L-AAAAAA")] == before
+    assert ledger.tally("L-AAAAAA") == before
     assert ledger.alert("L-AAAAAA").lanes == texts
     assert list(ledger.audit("L-AAAAAA"))[-1].action == "people.forgotten"
     ledger.close()

@@ -8,8 +8,8 @@ from stage import Scripted, Searchable, only, rules
 
 from alerting.broadcast.retry import Policy
 from alerting.channels.base import Absent, CannotTell, Found
+from alerting.digest import delivery_key
 from alerting.errors import LedgerUnavailable
-from alerting.keys import delivery_key
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
 from alerting.testing.builders import some_deliveries
 

@@ -27,7 +27,7 @@ QUESTION = "SELECT id - 1 AS place, address, '' AS recipient, '' AS fallback FRO
 
 def accept(ledger, path):
     rows = NewList(
-        path=path, question=QUESTION, size=SIZE, count=COUNT, without=frozenset([str(an_address(3))])
+        path=path, question=QUESTION, size=SIZE, total=COUNT, without=frozenset([str(an_address(3))])
     )
     with ledger.transaction():
         ledger.open_alert(an_opening(*CHANNELS), at=NOW)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from alerting.clock import SystemClock
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.receipt import Receipt, ReceiptStatus
 from alerting.testing.builders import A_MOMENT, A_MOMENT_US, a_lane, accepted, an_alert, an_opening

@@ -173,9 +173,9 @@ def test_a_persons_time_is_told_beside_its_target_where_somebody_typed(  # noqa:
     campus, ran, asked, of_class, seconds, words
 ):
     card, ledger = ran(), campus.reader()
-    row = replace(card.row, facts={**card.row.facts, "asked": asked, "class": of_class})
+    row = card.row._replace(facts={**card.row.facts, "asked": asked, "class": of_class})
     record = ledger.alert(row.alert)
-    record = replace(record, alert=replace(record.alert, clock=CLOCK))
+    record = record._replace(alert=replace(record.alert, clock=CLOCK))
     judged = score(ledger, row, record, at=campus.clock.now())
     assert (judged.human.seconds, judged.human.words) == (seconds, words)
     assert dict(judged.steps)["read and confirmed"] == pytest.approx(6.5)

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from campus import CHANNELS, email, phone
 
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 
 SEND_KEYS = {
     "v": int,

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import pytest
 
 from alerting.clock import SystemClock
-from alerting.keys import delivery_key
+from alerting.digest import delivery_key
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from alerting.model.delivery import FAILED, SETTLED, TAKEN, TRANSITIONS, Event, State, after, event_of
-from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Scope, Unknown
+from alerting.model.delivery import FAILED, SETTLED, TAKEN, TRANSITIONS, Event, State, after
+from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Scope, Unknown, event_of
 
 S, E = State, Event
 #: What may happen to a delivery, read as sentences: in this state, these events lead there.

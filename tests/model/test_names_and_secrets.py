@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.clock import FrozenClock, instant, micros
-from alerting.keys import delivery_key, is_live, new_alert_id, normal_id, text_digest
+from alerting.digest import delivery_key, text_digest
+from alerting.keys import is_live, new_alert_id, normal_id
 from alerting.model.audience import Address, AddressKind
 from alerting.secret import Secret
 

@@ -1,6 +1,5 @@
 """A ledger file moves to PostgreSQL whole, is proved there, and goes on."""
 
-import dataclasses
 import sqlite3
 from contextlib import closing
 
@@ -57,8 +56,8 @@ def copied(file, place, broken=()):
 
 def told(ledger):
     return (
-        [dataclasses.astuple(record) for record in ledger.alerts()],
-        [dataclasses.astuple(tally) for tally in ledger.tally(ID)],
+        ledger.alerts(),
+        ledger.tally(ID),
         list(ledger.deliveries(ID)),
         list(ledger.attempts(ID)),
         list(ledger.receipts(ID)),

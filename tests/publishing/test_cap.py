@@ -98,7 +98,7 @@ def test_a_follow_up_is_a_new_message_that_references_each_earlier_one_as_it_was
         "alerts@example.edu,L-7K2QXD,2026-08-31T22:14:03-04:00 alerts@example.edu,L-BBBBBB,2026-08-31T22:23:03-04:00"
     )
     assert earlier_of(first, incident) == []
-    named = replace(last, alert=replace(last.alert, references=("L-BBBBBB",)))
+    named = last._replace(alert=replace(last.alert, references=("L-BBBBBB",)))
     assert earlier_of(named, incident) == [update]
 
 
@@ -162,7 +162,7 @@ def test_a_time_has_whole_seconds_and_a_numeric_offset():
 
 def test_the_text_is_the_one_that_says_most():
     mail = a_lane("email-main", kind="email.smtp", content=a_content("Long text", subject="Subject"))
-    record = replace(a_record(), lanes=(a_lane(), mail))
+    record = a_record()._replace(lanes=(a_lane(), mail))
     assert (wording_of(record).headline, wording_of(record).description) == ("Subject", "Long text")
 
 

@@ -161,7 +161,7 @@ def test_a_record_of_an_older_version_is_written_with_the_settings_of_today():
     first = opened(
         Request(template="gas-leak", values={"place": "Baker Hall"}), Past(people={"sms": 3}), NIGHT
     )
-    older = replace(first, alert=replace(first.alert, issuer={}, language=""))
+    older = first._replace(alert=replace(first.alert, issuer={}, language=""))
     text = written(older).decode()
     assert "<sender>somebody.else</sender>" in text
     assert "<language>en-US</language>" in text

@@ -140,13 +140,13 @@ def test_whatever_people_and_providers_wrote_is_shown_and_never_obeyed(ledger, c
 
 
 def test_a_link_that_is_no_web_address_is_text_only(sheet, campus):
-    channels = [replace(c, permalink="javascript:alert(1)") for c in sheet.report.channels]
+    channels = [c._replace(permalink="javascript:alert(1)") for c in sheet.report.channels]
     bad = replace(sheet, report=replace(sheet.report, channels=tuple(channels)))
     assert 'href="javascript' not in page(bad, campus)
 
 
 def test_what_did_not_work_beside_a_post_is_told_in_both_forms(sheet, campus):
-    channels = [replace(c, note="no comment <b>under</b> it") for c in sheet.report.channels]
+    channels = [c._replace(note="no comment <b>under</b> it") for c in sheet.report.channels]
     noted = replace(sheet, report=replace(sheet.report, channels=tuple(channels)))
     assert "x-campus: no comment &lt;b&gt;under&lt;/b&gt; it" in page(noted, campus)
     assert listing(noted, campus)["channels"][0]["note"] == "no comment <b>under</b> it"

@@ -24,7 +24,7 @@ from alerting.channels.email.pool import OVERLAP, Pool
 from alerting.channels.email.probe import probe
 from alerting.channels.email.receipts import read_mail
 from alerting.channels.email.transaction import Transaction
-from alerting.keys import text_digest
+from alerting.digest import text_digest
 from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Outcome, Reason, Rejected

@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Final
 
 from alerting.channels.email.header import field, mailbox_field, on_one_line
-from alerting.keys import text_digest
+from alerting.digest import text_digest
 from alerting.model.message import Content
 
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
