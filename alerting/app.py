@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from alerting.archive import Archive
 from alerting.clock import Clock
 from alerting.config.kept import load_kept
-from alerting.errors import ConfigProblem, NotAllowed, Problem, UnknownAlert, UsageProblem
+from alerting.errors import ConfigProblem, NotAllowed, Problem, UsageProblem
 from alerting.telemetry import LazyLog, Log
 
 # The rooms below are read when they are needed: `alert status` needs neither lanes nor templates.
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
     from alerting.channels.base import Channel, Surroundings
     from alerting.config import Config
-    from alerting.ledger.base import LedgerReader
     from alerting.ledger.postgres.place import Place
     from alerting.ledger.rows import Actor
     from alerting.ledger.writer import GroupWriter
     from alerting.service.house import House, Wired
-    from alerting.service.planning import Past, Request
+    from alerting.service.planning import Request
 
 #: How long a sender on PostgreSQL may be silent before another host takes its batches over, in seconds.
 _SHARED_LEASE_S: Final = 6.0
@@ -236,39 +235,20 @@ class App(Archive):
         from alerting.authority.grounds import weighed
         from alerting.config.operators import load_operators
         from alerting.drills.force import beside_drill
+        from alerting.service.incident import past_for
         from alerting.service.planning import make_plan
         from alerting.service.stopped import without_stopped
 
         ledger = self.own_reader()
         try:
-            plan = make_plan(self.house(), request, as_of=as_of, past=self._past(request, ledger))
+            past = past_for(self.house(), ledger, request)
+            plan = make_plan(self.house(), request, as_of=as_of, past=past)
             plan = without_stopped(plan, self.house(), ledger)
             plan = weighed(plan, ledger, load_operators(self.config))
             return beside_drill(plan, ledger, at=as_of) if plan.subject.live else plan
         finally:
             if ledger is not None:
                 ledger.close()
-
-    def _past(self, request: Request, ledger: LedgerReader | None) -> Past:
-        from alerting.service.incident import past_of, refuse_closed, story
-        from alerting.service.planning import Past
-
-        if ledger is None:
-            if request.incident:
-                raise UnknownAlert(f"there is no incident {request.incident}: nothing was sent from here yet")
-            return Past()
-        if request.incident:
-            told = story(ledger, request.incident)
-            if request.follows:
-                refuse_closed(self.house(), told)
-            reached = request.reached_only
-            return (
-                past_of(ledger, told, reached_only=reached)
-                if request.follows
-                else Past(number=len(told.alerts) + 1)
-            )
-        name = request.audience or self.config.defaults.audience
-        return Past(audience_size=ledger.last_audience_size(name) if name else None)
 
     # -- the engine's parts -----------------------------------------------------------------------
 

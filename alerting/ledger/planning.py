@@ -97,6 +97,7 @@ class Planning(Keeping):
         priority: int,
         at: int | None = None,
     ) -> int:
+        self._write_out(alert_id, channel)
         lane = self._lane(alert_id, channel)
         born = State.CANCELLED if lane.cancelled_at else State.PENDING
         changed_at = lane.accepted_at if at is None else at
@@ -109,6 +110,9 @@ class Planning(Keeping):
         )
         self._count(batch, lane.alert, new, born)
         return new
+
+    def _write_out(self, alert_id: str, channel: str) -> None:
+        """Do nothing: whoever is planned has a row, which is how nobody is planned twice."""
 
     def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
         """Write the deliveries a file lists, in batches, in its order; return how many were new.

@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
 from glob import escape
 from pathlib import Path
@@ -26,7 +26,7 @@ from alerting.ledger.listing import BESIDE, uri
 from alerting.ledger.planning import PlannedLane
 from alerting.ledger.receiving import Receiving
 from alerting.ledger.roll import Roll
-from alerting.ledger.rows import NewDelivery, NewList
+from alerting.ledger.rows import NewList
 from alerting.ledger.unwritten import Unwritten
 from alerting.model.delivery import State
 
@@ -202,20 +202,8 @@ class Rolls(Unwritten, Receiving):
         self._write_out(alert_id, channel)
         return super().withdraw(alert_id, channel, address, reason=reason, at=at)
 
-    def _plan(
-        self,
-        alert_id: str,
-        channel: str,
-        rows: Sequence[NewDelivery],
-        *,
-        priority: int,
-        at: int | None = None,
-    ) -> int:
-        # Whom the list has already is not planned again; only rows tell.
-        self._write_out(alert_id, channel)
-        return super()._plan(alert_id, channel, rows, priority=priority, at=at)
-
     def _write_out(self, alert_id: str, channel: str) -> None:
+        """Give everybody in the lists of an alert on a channel a row: whom one has is not planned again."""
         while rolls := self._rolls(alert_id, channel):
             self._write(rolls[0])
 

@@ -243,6 +243,29 @@ def past_of(ledger: LedgerReader, told: Story, *, reached_only: bool = False) ->
     )
 
 
+def past_for(house: House, ledger: LedgerReader | None, request: Request) -> Past:
+    """Return what a plan must know of what was said before: in its incident, or to its audience.
+
+    Raises:
+        PlanRefused: what it would follow is closed.
+        UnknownAlert: there is no such incident.
+    """
+    from alerting.service.planning import Past
+
+    if ledger is None:
+        if request.incident:
+            raise UnknownAlert(f"there is no incident {request.incident}: nothing was sent from here yet")
+        return Past()
+    if not request.incident:
+        name = request.audience or house.default_audience
+        return Past(audience_size=ledger.last_audience_size(name) if name else None)
+    told = story(ledger, request.incident)
+    if not request.follows:
+        return Past(number=len(told.alerts) + 1)
+    refuse_closed(house, told)
+    return past_of(ledger, told, reached_only=request.reached_only)
+
+
 def alike(ledger: LedgerReader, alert: Alert, plan: Plan) -> AlertRecord | None:
     """Return the alert somebody opened moments ago with the same words for the same place.
 
