@@ -181,15 +181,13 @@ class Archive:
             LedgerUnavailable: something is there already, or the copy is not whole.
         """
         from alerting.ledger.postgres.copying import copy_ledger
-        from alerting.ledger.sqlite import SqliteLedger
 
         assert self.shared is not None
         lock = self.lock()
         # A sender whose last message is out still seals its record; that takes a moment.
         lock.acquire(patience_s=_SEALING_S)
         with lock:
-            # It may be of an older version, or have rows to be written.
-            SqliteLedger.open(self.ledger_path, clock=self.clock).close()
+            self._complete(self.ledger_path)
             return copy_ledger(self.ledger_path, self.shared, whole, actor=actor, clock=self.clock)
 
     def merged(self, source: Path, *, actor: Actor) -> Merged:
@@ -204,14 +202,12 @@ class Archive:
 
         from alerting.ledger.lock import RunnerLock
         from alerting.ledger.merging import Merger, open_source
-        from alerting.ledger.sqlite import SqliteLedger
 
         theirs = RunnerLock(source.parent)
         # A sender whose last message is out still seals its record; that takes a moment.
         theirs.acquire(patience_s=_SEALING_S)
         with theirs, self.turn():
-            # As above.
-            SqliteLedger.open(source, clock=self.clock).close()
+            self._complete(source)
             with closing(open_source(source)) as raw, closing(self.filled()) as ledger:
                 merger = Merger(source=raw, ledger=ledger, host=os.uname().nodename)
                 return merger.merge(actor=actor, at=micros(self.clock.now()))
@@ -285,10 +281,14 @@ class Archive:
         return at_work(error, pid) if pid and isinstance(error, OlderLedger) else error
 
     def _bring_up(self) -> None:
+        with self.lock():
+            self._complete(self.ledger_path)
+
+    def _complete(self, file: Path) -> None:
+        """Open a file for writing once: it may be of an older version, or have rows to be written."""
         from alerting.ledger.sqlite import SqliteLedger
 
-        with self.lock():
-            SqliteLedger.open(self.state / _LEDGER, clock=self.clock).close()
+        SqliteLedger.open(file, clock=self.clock).close()
 
     def let_go(self) -> None:
         """Close every reading connection: a process that has one open must not be forked.

@@ -1,12 +1,35 @@
 import itertools
 import os
 import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+# The campus of the end-to-end tests, and its sandbox, are those of other rooms too.
+sys.path.append(str(Path(__file__).parent / "e2e"))
+
 _NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def one_box():
+    """One sandbox for the whole run of this worker."""
+    from campus import Box
+
+    from alerting.sandbox.process import start
+
+    with start(seed=7, idle_exit_s=600) as handle:
+        yield Box(handle)
+
+
+@pytest.fixture
+def box(one_box):
+    """The sandbox, as new."""
+    one_box.fresh()
+    return one_box
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,5 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-# The campus and its sandbox are those of the end-to-end tests.
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-
-from campus import Box, Campus
-
-from alerting.sandbox.process import start
-
-
-@pytest.fixture(scope="session")
-def one_box():
-    with start(seed=7, idle_exit_s=600) as handle:
-        yield Box(handle)
-
-
-@pytest.fixture
-def box(one_box):
-    one_box.fresh()
-    return one_box
+from campus import Campus
 
 
 @pytest.fixture

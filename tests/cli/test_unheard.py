@@ -16,9 +16,9 @@ FULL = "/dev/full"
 
 
 @pytest.fixture(autouse=True)
-def _quiet_afterwards(alert):
+def _quiet_afterwards(alert, box):
+    box.lend(alert.home / "state" / "sandbox")
     yield
-    alert("sandbox", "stop")
     if sender := RunnerLock(alert.home / "state" / "sandbox").held_by():
         os.kill(sender, signal.SIGKILL)
 

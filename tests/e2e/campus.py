@@ -76,6 +76,11 @@ class Box:
             "smtp_port": handle.smtp_port,
         }
 
+    def lend(self, state):
+        """Let commands with this state directory find the sandbox."""
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (state / "sandbox.json").write_text(json.dumps(self.record))
+
     def _http(self, path, body=None):
         request = urllib.request.Request(self.handle.http_url + path)
         if body is not None:
@@ -205,8 +210,7 @@ class Campus:
     def adopt(self, box):
         """Let commands with --sandbox find this sandbox."""
         self.box = box
-        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.state / "sandbox.json").write_text(json.dumps(box.record))
+        box.lend(self.state)
 
     # -- the command
 

@@ -1,20 +1,5 @@
 import pytest
-from campus import Box, Campus
-
-from alerting.sandbox.process import start
-
-
-@pytest.fixture(scope="session")
-def one_box():
-    with start(seed=7, idle_exit_s=600) as handle:
-        yield Box(handle)
-
-
-@pytest.fixture
-def box(one_box):
-    """One sandbox for the whole run, as new."""
-    one_box.fresh()
-    return one_box
+from campus import Campus
 
 
 @pytest.fixture

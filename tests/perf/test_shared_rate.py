@@ -15,6 +15,7 @@ from benchmarks.simulation.memory import Book, Commits
 from benchmarks.simulation.provider import Manner, ModelledChannel, Provider, phones
 from benchmarks.simulation.run import Account, Scene, _lose, _open, following
 from benchmarks.simulation.virtual import VirtualClock, VirtualLoop
+from benchmarks.stub import busiest
 
 #: As a worker on PostgreSQL has them.
 LEASE_S = 6.0
@@ -69,16 +70,6 @@ def sent(account, people, lives, seed, way=ModelledChannel):
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(all_of_it())
-
-
-def busiest(at):
-    """Return the most that fell into any second, wherever it begins."""
-    most = first = 0
-    for last, now in enumerate(at):
-        while now - at[first] >= 1.0:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
 
 
 class Dialing(ModelledChannel):

@@ -100,7 +100,9 @@ def test_programs_of_another_record_in_the_same_database_do_not_matter(place, fr
     bring_up(elsewhere).close()
     next_step(NARROW)
     other = program(elsewhere, OURS - 1)
-    bring_up(place).close()
+    brought_up = bring_up(place)
+    assert brought_up.described().startswith(f"schema {OURS + 1},")
+    brought_up.close()
     other.close()
 
 

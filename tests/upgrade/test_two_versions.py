@@ -6,18 +6,10 @@ With an older tree of the project itself: ``tests/upgrade/side_by_side.py``.
 from contextlib import closing
 
 import pytest
-from campus import Box
+from campus import phone
 from two_versions import HERE, WIDER, OneHost, Shared, grown, version_of
 
-from alerting.sandbox.process import start
-
 PEOPLE = 60
-
-
-@pytest.fixture(scope="module")
-def box():
-    with start(seed=7, idle_exit_s=600) as handle:
-        yield Box(handle)
 
 
 @pytest.fixture
@@ -31,12 +23,16 @@ def test_both_send_follow_and_stop_what_the_other_opened_and_the_older_is_told_w
     tmp_path, box, fresh_database, newer
 ):
     with closing(Shared(tmp_path, box, fresh_database, older=HERE, newer=newer, people=PEOPLE)) as hosts:
-        hosts.cross(hosts.widen())
-        hosts.prove()
-        hosts.narrow()
+        alert = hosts.widen()
+        assert hosts.lost_and_doubled() == ([], [])
+        hosts.cross(alert)
+        assert hosts.lost_and_doubled() == ([], [])
+        assert hosts.prove() == {"older": [], "newer": []}
+        assert "use that version, or a newer one" in hosts.narrow()
 
 
 def test_on_one_host_the_newer_waits_for_the_older_and_goes_on_where_it_ended(tmp_path, box, newer):
     with closing(OneHost(tmp_path / "one", box, older=HERE, newer=newer, people=PEOPLE)) as host:
-        host.follow()
-        host.rest()
+        texts = host.follow()
+        assert texts == dict.fromkeys(map(phone, range(PEOPLE)), 1)
+        assert "newer version" in host.rest()

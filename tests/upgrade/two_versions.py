@@ -150,7 +150,8 @@ class Shared:
             self.say(f"{host.home.name} followed {alert} up with {words[0]}")
 
     def prove(self):
-        """Both seal the record, one after the other, and both verify it."""
+        """Both seal the record, one after the other, and both verify it; return what each finds broken."""
+        found = {}
         for host in (self.old, self.new):
             host("audit", "checkpoint", code=0)
         for host in (self.old, self.new):
@@ -158,22 +159,24 @@ class Shared:
             assert looked.stdout, looked.stderr
             told = json.loads(looked.stdout)
             known = f"it says it is of version {self.after}; this program knows 1 to {self.before}"
+            found[host.home.name] = told["broken"]
             assert told["broken"] in ([], [known] if self.before < TOLERANT else [])
         self.new.whole()
         self.say(f"both verify the record: {told['acts']} acts, {told['deliveries']} messages")
+        return found
 
     def narrow(self):
-        """The step that takes something away waits for the older one, and then shuts it out."""
+        """The step that takes something away waits for the older one, and then shuts it out; return its words."""
         for words in (("status",), ("ledger", "upgrade", "--force")):
             refused = self.next(*words, code=75)
             assert f"while programs older than version {self.after} use it" in refused.stderr
         self.say(refused.stderr.strip())
         self._stop(self.workers[0])
         self.next("ledger", "upgrade", code=0)
-        refused = self.old.send(place="Gym", code=75)
-        assert "newer version" in refused.stderr
-        assert "use that version, or a newer one" in refused.stderr
-        self.say(refused.stderr.strip())
+        shut_out = self.old.send(place="Gym", code=75).stderr.strip()
+        assert "newer version" in shut_out
+        assert "use that version, or a newer one" in shut_out
+        self.say(shut_out)
         assert self.old("worker").returncode == self.old("status").returncode == 75
         self.box.fresh()
         opened = self.next.send_and_leave("--channels", "email-main", "--one-more", place="Pool")
@@ -184,6 +187,7 @@ class Shared:
             assert json.loads(host("audit", "verify", "--json", code=0).stdout)["whole"]
         self._stop(self.workers[1])
         self.say(f"version {self.after} goes on beside {self.after + 1}, and both verify the record")
+        return shut_out
 
     # -- what they are made of
 
@@ -213,13 +217,17 @@ class Shared:
             assert alert in host(*words, "--json").stdout
 
     def _everybody_once(self):
-        box, people = self.box, range(self.people)
+        assert self.lost_and_doubled() == ([], []), self.new("status", "--json").stdout
+
+    def lost_and_doubled(self):
+        """Return who has no text or no mail, and who has one twice."""
+        box, people, lost, doubled = self.box, range(self.people), [], []
         texts = Counter(text["to"] for text in box.state("texts"))
         mails = Counter(address for mail in box.state("mails") for address in mail["recipients"])
         for told, whom in ((texts, phone), (mails, email)):
-            lost = [n for n in people if not told[whom(n)]]
-            doubled = [n for n in people if told[whom(n)] > 1]
-            assert (lost, doubled) == ([], []), self.new("status", "--json").stdout
+            lost += [whom(n) for n in people if not told[whom(n)]]
+            doubled += [whom(n) for n in people if told[whom(n)] > 1]
+        return lost, doubled
 
 
 class OneHost:
@@ -238,7 +246,10 @@ class OneHost:
         self.old.close()
 
     def follow(self):
-        """Refused while the older one sends; brought up to date when it is gone, and sent to the end."""
+        """Refused while the older one sends; brought up to date when it is gone, and sent to the end.
+
+        Returns how often each number got its text.
+        """
         self.box.fresh()
         first = self.old.send_and_leave("--channels", "email-main", place="Library")
         until(lambda: self.old.status(first)["settled"], 30, "not settled")
@@ -258,13 +269,14 @@ class OneHost:
         os.kill(pid, signal.SIGTERM)
         until(lambda: self.old.sender() != pid, 10, "the sender does not end")
         until(lambda: self.new.status(alert)["settled"], 40, "not settled")
-        sent = sorted(text["to"] for text in self.box.state("texts"))
-        assert sent == sorted(phone(n) for n in range(self.people))
+        sent = Counter(text["to"] for text in self.box.state("texts"))
+        assert sent == dict.fromkeys(map(phone, range(self.people)), 1)
         self.say(f"version {self.after} went on with {alert}: {len(sent)} texts, none lost, none doubled")
         self.new.sender_gone()
+        return sent
 
     def rest(self):
-        """A record that was sealed and is only brought up to date is whole; the older one leaves it alone."""
+        """A record that was sealed and is only brought up to date is whole; the older one leaves it alone, and says so."""
         told = json.loads(self.new("audit", "verify", "--json", code=0).stdout)
         assert told["whole"]
         with closing(sqlite3.connect(self.new.state / "ledger.db")) as raw:
@@ -273,8 +285,10 @@ class OneHost:
         refused = self.old("cancel", "L-AAAAAA", code=75)
         assert "newer version" in refused.stderr
         assert f"it says it is of version {self.after}" in _line(self.old("audit", "verify", code=3))
-        assert "newer version" in self.old.send(place="Gym", code=75).stderr
+        told = _line(self.old.send(place="Gym", code=75))
+        assert "newer version" in told
         self.say(_line(self.old("status", code=75)))
+        return told
 
 
 def _line(done):
