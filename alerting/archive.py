@@ -73,9 +73,15 @@ class Archive:
         return clock if isinstance(clock, ServerClock) else ServerClock(clock)
 
     def lock(self) -> RunnerLock:
-        """Return the lock of this state directory, not taken yet."""
-        from alerting.ledger.lock import RunnerLock
+        """Return the lock of this state directory, not taken yet.
 
+        Raises:
+            LedgerUnavailable: there can be none; or what is configured is the sandbox's own directory.
+        """
+        from alerting.ledger.lock import RunnerLock
+        from alerting.ledger.place import refuse_rehearsals
+
+        refuse_rehearsals(self.base)
         self.ready_state()
         return RunnerLock(self.state)
 

@@ -87,7 +87,7 @@ class WebFeed:
         self.name, self.capabilities = settings.name, capabilities
         self.paths: Sequence[str] = receipts.paths if surroundings.callback_url else ()
         self._clock, self._receipts = surroundings.clock, receipts
-        self._base_url = settings.base_url or surroundings.base_url
+        self._base_url = surroundings.base_url or settings.base_url
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -13,6 +13,8 @@ from alerting.errors import LedgerUnavailable, Problem
 NETWORKED: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "glusterfs", "fuse.sshfs", "fuse.glusterfs"}
 )
+#: What tells the folder in which ``--sandbox`` keeps its record, as in cli/place.py.
+_REHEARSED: Final = "sandbox.lock"
 _MOUNTS: Final = Path("/proc/mounts")
 
 
@@ -35,6 +37,21 @@ def refuse_network(path: Path, mounts: Path = _MOUNTS) -> None:
                 fix="put the ledger on a disk of this machine",
             )
         )
+
+
+def refuse_rehearsals(state: Path) -> None:
+    """Refuse a configured state directory that is the sandbox's own.
+
+    Whoever is at work there sends to stand-ins, which would take a real alert as well; and a real command
+    would send to real people what a rehearsal has left.
+
+    Raises:
+        LedgerUnavailable: it is.
+    """
+    if (state / _REHEARSED).exists():
+        what = "is where --sandbox keeps what was rehearsed, and nothing real may go there or come from there"
+        fix = "name the folder it lies in, with --sandbox for a rehearsal"
+        raise LedgerUnavailable(Problem(where=str(state), what=what, fix=fix))
 
 
 def file_system(path: str, table: str) -> str:

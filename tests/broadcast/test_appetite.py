@@ -29,11 +29,13 @@ class Provider:
     )
 
 
-def appetite(per_s, *, rate=1e6):
+def appetite(per_s, *, rate=1e6, unsent=0, alone=True, silent_until=0.0):
     """One whose lane has had so many outcomes a second for a second."""
     clock, pace, window, breaker = FrozenClock(), Pace(rate), Window(WINDOW), Breaker()
+    pace.block(silent_until)
     senders = Senders(Provider(), pace=pace, breaker=breaker, clock=clock, tell=lambda *_: None)
-    part = Part(Provider.capabilities, pace, window, alone=True)
+    senders.unsent = unsent
+    part = Part(Provider.capabilities, pace, window, alone=alone)
     hungry = Appetite(pace=pace, window=window, breaker=breaker, part=part, senders=senders)
     for step in range(51):
         hungry.flow.add(per_s // 50 if step else 0, 1_000 + step / 50)
@@ -58,3 +60,23 @@ def test_one_that_is_paced_claims_a_tenth_of_its_rate():
 
 def test_what_is_out_is_not_claimed_again():
     assert appetite(100_000).room(WINDOW + 150, 1_001.0) == 100
+
+
+def test_what_was_claimed_and_waits_for_its_turn_is_not_claimed_again():
+    assert appetite(1_000, rate=100, unsent=4).room(4, 1_001.0) == 6
+    assert appetite(1_000, rate=100, unsent=10).room(10, 1_001.0) <= 0
+
+
+def test_while_a_provider_wants_silence_nothing_is_claimed():
+    """It could not leave, and could not be cancelled any more."""
+    assert appetite(1_000, silent_until=1_005.0).room(0, 1_001.0) == 0
+    assert appetite(1_000, silent_until=1_001.1).room(0, 1_001.0) > 0
+
+
+def test_where_others_may_speak_nothing_is_claimed_before_it_is_known_who():
+    assert appetite(1_000, alone=False).room(0, 1_001.0) == 0
+
+
+@pytest.mark.parametrize(("unsent", "wait_s"), [(0, 0.0), (7, 0.0), (1_000, 0.01)])
+def test_outcomes_gather_only_while_there_is_something_to_send_meanwhile(unsent, wait_s):
+    assert appetite(1_000, unsent=unsent).gathering() == pytest.approx(wait_s, abs=0.001)

@@ -1,6 +1,8 @@
-"""What was claimed and could not leave in time does not leave at all: somebody else may have it by now."""
+"""What was claimed and could not leave in time does not leave at all; what leaves counts from when it does."""
 
 import asyncio
+from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from stage import Scripted
@@ -43,3 +45,81 @@ async def test_a_process_that_stood_still_does_not_send_what_it_had_in_hand(late
     assert [type(what) for what in told] == [Accepted if leaves else Unsent] * 3
     assert senders.unsent == 0
     await senders.aclose()
+
+
+class Dialling:
+    """A channel that opens a connection for each message, and takes its time over that or over the call."""
+
+    name = SMS
+    capabilities = Scripted(SMS).capabilities
+
+    def __init__(self, clock, *, calls_take_s=0.0):
+        self.clock, self.calls_take, self.held = clock, timedelta(seconds=calls_take_s), 0
+
+    async def prepare(self, content):
+        pass
+
+    def submit(self, envelope, done):
+        self.clock.advance(self.calls_take)
+        self.held += 1
+        return True
+
+    async def send(self, envelope):
+        raise AssertionError
+
+    async def aclose(self):
+        pass
+
+
+class Sending:
+    """Senders to such a channel, with a message a second, and a clock to be moved by hand."""
+
+    def __init__(self, **given):
+        self.clock, self.pace, self.told = FrozenClock(), Pace(1.0), []
+        self.begun = self.clock.monotonic()
+        self.channel = Dialling(self.clock, **given)
+        self.senders = Senders(
+            self.channel,
+            pace=self.pace,
+            breaker=Breaker(),
+            clock=self.clock,
+            tell=lambda item, what: self.told.append(what),
+        )
+
+    async def give(self):
+        self.senders.give([an_item(1, claimed_at=self.clock.monotonic())], limit=10)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    def free_after(self):
+        """Seconds from the beginning until another message may go."""
+        # Who asks for a later moment has the pace forget what is over by then.
+        pace, at = deepcopy(self.pace), self.clock.monotonic()
+        while (wait := pace.ready_in(1, at)) > 0:
+            at += wait
+        return at - self.begun
+
+
+async def test_a_message_whose_call_takes_long_counts_from_its_end():
+    sending = Sending(calls_take_s=0.5)
+
+    await sending.give()
+
+    assert sending.free_after() == pytest.approx(1.5, abs=0.01)
+    await sending.senders.aclose()
+
+
+async def test_a_message_that_waits_for_a_connection_counts_from_when_it_has_one_and_only_once():
+    sending = Sending()
+    await sending.give()
+    assert sending.free_after() == pytest.approx(1.0, abs=0.01)
+
+    sending.clock.advance(timedelta(seconds=0.8))
+    sending.channel.held = 0
+    await sending.give()
+    assert sending.free_after() == pytest.approx(1.8, abs=0.01), "it left at this moment at the latest"
+
+    sending.clock.advance(timedelta(seconds=0.7))
+    await sending.give()
+    assert sending.free_after() == pytest.approx(1.8, abs=0.01)
+    await sending.senders.aclose()

@@ -191,6 +191,20 @@ def test_the_sdks_own_clients_for_http_are_never_imported_for_sending():
 # -- sending
 
 
+async def test_texts_that_wait_for_a_connection_are_told_until_they_have_left(channel):
+    content, done = a_content(), asyncio.Semaphore(0)
+    await channel.prepare(content)
+    assert channel.held == 0
+    for n in range(3):
+        envelope = an_envelope(address=Address(AddressKind.PHONE, f"+1413555010{n}"), content=content)
+        assert channel.submit(envelope, lambda _: done.release())
+    assert channel.held == 3
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await done.acquire()
+    assert channel.held == 0
+
+
 async def test_a_text_arrives_from_the_configured_sender_with_its_words(channel, sandbox):
     outcome = await channel.send(an_envelope(7, content=a_content("Gás & Co: 100% +1 “out” 🚨")))
     [text] = sandbox.world.texts.values()

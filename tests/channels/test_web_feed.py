@@ -107,9 +107,12 @@ async def test_a_post_is_deleted(kind, feed, sandbox):
     assert post.deleted_at
 
 
-def test_the_channels_own_base_url_wins(kind, sandbox):
-    elsewhere = Surroundings(clock=FrozenClock(), campus="", base_url="http://127.0.0.1:1")
-    built = kind.built(elsewhere, base_url=sandbox.http_url)
+@pytest.mark.parametrize("sandboxed", [False, True])
+def test_a_simulator_stands_in_for_the_provider_and_the_sandbox_for_every_simulator(kind, sandbox, sandboxed):
+    """With --sandbox nothing leaves this machine, whatever host channels.yaml names."""
+    here, away = sandbox.http_url, "http://127.0.0.1:1"
+    around = Surroundings(clock=FrozenClock(), campus="", base_url=here if sandboxed else "")
+    built = kind.built(around, base_url=away if sandboxed else here)
     assert isinstance(asyncio.run(built.send(kind.envelope)), Accepted)
 
 

@@ -20,6 +20,8 @@ from alerting.testing.builders import an_alert, an_opening
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
+WORDS = ("send", "gas-leak", "-v", "place=Baker Hall", "--confirm", "baker hall")
+
 
 class Program:
     """An owner's desk over a campus in a folder, and what it was given to open."""
@@ -55,7 +57,7 @@ class Program:
     def shown(self, *more, before="", **told):
         config = self.home / "channels.yaml"
         seen = config.stat()
-        words = ["send", "gas-leak", "-v", "place=Baker Hall", "--confirm", "baker hall", "--json", *more]
+        words = [*WORDS, "--json", *more]
         request = {
             "program": front.program(),
             "config": str(config),
@@ -177,6 +179,29 @@ def test_a_plan_that_is_not_known_is_left_to_the_command(program):
 def test_whatever_is_not_the_plain_way_is_left_to_the_command(program, other):
     assert program.shown()["ok"]
     assert program.shown(**other) == {"ok": False}
+
+
+def test_what_channels_yaml_says_now_is_shown_and_not_what_it_said_when_the_owner_began(program):
+    path = program.home / "channels.yaml"
+    before = program.shown(words=WORDS)["out"]
+    path.write_text(path.read_text().replace("A ALERT", "NEW NAME ALERT"))
+
+    assert "NEW NAME ALERT" not in before
+    assert "NEW NAME ALERT" in program.shown(words=WORDS)["out"]
+
+
+def test_a_command_that_lacks_a_credential_is_left_to_say_so(program, monkeypatch):
+    """The owner has it, and would send; but who may send is whoever holds the credentials."""
+    monkeypatch.setenv("SMTP_PASSWORD", "known to the owner")
+    monkeypatch.setenv("SMTP_OTHER", "known to the owner")
+    path = program.home / "channels.yaml"
+    path.write_text(path.read_text().replace("tls: none", "username: u, password: {env: SMTP_PASSWORD}"))
+
+    assert program.shown() == {"ok": False}
+    assert program.shown(set=["SMTP_PASSWORD"])["ok"]
+    path.write_text(path.read_text().replace("SMTP_PASSWORD", "SMTP_OTHER"))
+    assert program.shown(set=["SMTP_PASSWORD"]) == {"ok": False}
+    assert program.shown(set=["SMTP_OTHER"])["ok"]
 
 
 def test_what_needs_a_second_person_is_left_to_the_command_where_there_are_two(program):

@@ -1,12 +1,18 @@
-"""``alert`` on a host whose clock is wrong: ``python shifted.py SECONDS WORDS``."""
+"""``alert`` on a host whose clock is wrong: ``python shifted.py SECONDS WORDS``, or a file that holds them."""
 
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from alerting.cli import main
 from alerting.clock import SystemClock
 
 if __name__ == "__main__":
-    off, right = timedelta(seconds=float(sys.argv.pop(1))), SystemClock.now
-    SystemClock.now = lambda self: right(self) + off
+    told, right = sys.argv.pop(1), SystemClock.now
+    file = Path(told)
+
+    def now(self):
+        return right(self) + timedelta(seconds=float(file.read_text() if file.is_file() else told))
+
+    SystemClock.now = now
     main()

@@ -1,16 +1,14 @@
 """`alert send` and `alert preview` where `alert serve` runs: the same words, codes and record, and no plan twice."""
 
-import contextlib
 import json
 import os
-import pty
 import re
-import select
 import signal
 import time
 
 import pytest
-from campus import Campus, until
+from campus import until
+from warm import bare_campus, serving, typed
 
 from alerting.cli import front
 from alerting.engine import control
@@ -21,28 +19,15 @@ WHOLE = "--without="
 
 @pytest.fixture
 def campus(tmp_path, box):
-    box.fresh()
-    http, host, port = box.record["http_url"], box.record["smtp_host"], box.record["smtp_port"]
-    bare = {"username": None, "password": None, "tls": "none", "host": host, "port": port}
-    made = Campus(
-        tmp_path, None, x={"base_url": http}, facebook={"base_url": http}, sms={"base_url": http}, email=bare
-    )
-    made.given = box
+    made = bare_campus(tmp_path, box)
     yield made
     made.close()
 
 
 @pytest.fixture
 def serve(campus):
-    process = campus.start("serve", "--json")
-    process.stdout.readline()
-    until(lambda: campus.sender() == process.pid, 10, "serve does not own the ledger")
-    until((campus.state / "engine.sock").exists, 10, "serve does not listen")
-    yield process
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-    process.wait(20)
+    with serving(campus) as process:
+        yield process
 
 
 def served(campus, *words, **given):
@@ -60,32 +45,6 @@ def plain(text):
     text = re.sub(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AP]M)?", "TIME", text)
     text = re.sub(r'"(digest|as_of)": "[^"]*"', r'"\1": ""', text)
     return re.sub(r"\d+(\.\d+)? (s|min)\b", "SPAN", text)
-
-
-def typed(campus, *words, answer, before_answer=lambda: None):
-    """Run a command on a terminal, type an answer at its prompt, and return its code and what was shown."""
-    ours, theirs = pty.openpty()
-    process = campus.start(*words, stdin=theirs, stdout=theirs, stderr=theirs, env={"TERM": "xterm-256color"})
-    os.close(theirs)
-    said, asked, deadline = b"", False, time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if not select.select([ours], [], [], 0.2)[0]:
-            if process.poll() is not None:
-                break
-            continue
-        try:
-            part = os.read(ours, 65_536)
-        except OSError:
-            break
-        said += part
-        if not asked and b" to send (" in said:
-            asked = True
-            before_answer()
-            os.write(ours, answer)
-        if asked and said.rstrip().endswith(b"to send it alone:"):
-            os.write(ours, b"hazard\n")
-    os.close(ours)
-    return process.wait(20), said.decode()
 
 
 def hazard(*more, place="Baker Hall", confirm=None):
