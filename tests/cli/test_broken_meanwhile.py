@@ -53,6 +53,28 @@ def test_nothing_is_sent_or_found_well_by_an_older_file(alert, broken):
         assert alert(*words, env=alert.credentials).returncode == 2, words
 
 
+@pytest.mark.parametrize("given", [{"words": ("--state", "other")}, {"env": {"ALERT_STATE": "other"}}])
+def test_the_older_file_is_looked_for_in_the_state_directory_that_is_named(alert, home, given):
+    (home / "other").mkdir(mode=0o700)
+    words, env = given.get("words", ()), given.get("env")
+    assert alert(*words, "status", env=env).returncode == 0
+    (home / "channels.yaml").write_text(BROKEN)
+
+    done = alert(*words, "status", env=env)
+
+    assert (done.returncode, "going by what it said at" in done.stderr) == (0, True), done.stderr
+    assert alert("status").returncode == 2, "nothing was ever kept in the usual place"
+
+
+def test_every_problem_of_the_file_is_counted_beside_the_first(alert, home, waiting, broken):
+    text = (home / "channels.yaml").read_text()
+    broken(text + "\nunknown: 1\nmore: 2\nmost: 3\n")
+
+    problem = alert("status").stderr.splitlines()[0]
+
+    assert problem.endswith(" (and 2 more)")
+
+
 def test_without_an_older_file_the_errors_are_told(alert, waiting, home):
     (home / "channels.yaml").write_text(BROKEN)
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerting.config import load
-from alerting.config.kept import load_kept
+from alerting.config.kept import last_checked, load_kept
 from alerting.config.sections import File
 from alerting.errors import ConfigProblem
 
@@ -275,3 +275,49 @@ def test_a_state_directory_given_by_hand_holds_it(folder):
 
     assert read(state=other).campus.name == "Forged University"
     assert not list((folder / "state").glob("checked*"))
+
+
+# -- the last good copy ------------------------------------------------------------------------------
+
+
+def test_the_newest_of_all_that_was_kept_is_the_last_good_one_and_tells_when_it_was(folder):
+    invented = {"sandbox": True}
+    for number, asked in enumerate((invented, {**invented, "live": None}, {}, {"live": None})):
+        read(**asked)
+        name = f"checked-{asked.get('live', True)}-{asked.get('sandbox', False)}.json".lower()
+        path = folder / "state" / name
+        forge(path, f"Kept {number}")
+        os.utime(path, (1_800_000_000 + number,) * 2)
+        FILE.write_text("channels: [this is no")
+        config, at = last_checked(FILE, environ={})
+        assert (config.campus.name, at.timestamp()) == (f"Kept {number}", 1_800_000_000 + number)
+        assert config.channel("sms-main").auth_token.reveal() == "sandbox-auth_token", "it cannot send"
+        FILE.write_text(SHIPPED)
+    os.utime(folder / "state" / "checked-true-true.json", (1_900_000_000,) * 2)
+    config, _ = last_checked(FILE, environ={})
+    assert config.campus.name == "Kept 0"
+
+
+def test_what_drills_alone_were_checked_with_is_never_the_last_good_copy(folder):
+    read(live=False)
+    assert list((folder / "state").glob("checked-false-*"))
+    assert last_checked(FILE, environ={}) is None
+
+
+def test_the_last_good_copy_is_of_this_file_and_this_program_and_whole(kept, folder, monkeypatch):
+    (folder / "other.yaml").write_text(SHIPPED)
+    assert last_checked(Path("other.yaml"), environ={}) is None
+    FILE.unlink()
+    assert last_checked(FILE, environ={}) is not None, "whatever the file says now, or that it is gone"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole.replace(b"version", b"verzion", 1) if b"version" in whole else whole[:-1])
+    assert last_checked(FILE, environ={}) is None
+    kept.write_bytes(whole)
+    monkeypatch.setattr(sys, "hexversion", sys.hexversion + 1)
+    assert last_checked(FILE, environ={}) is None
+
+
+def test_a_list_of_people_that_has_gone_keeps_nobody_from_looking(kept, folder):
+    for audience in load(FILE, environ=ENVIRON).audiences.values():
+        audience.csv.unlink(missing_ok=True)
+    assert last_checked(FILE, environ={}) is not None

@@ -108,6 +108,24 @@ def test_who_leaves_counts_for_a_last_second_and_who_is_silent_for_a_lease(hosts
     assert speak(two, "b").speakers == 1, "it may join again"
 
 
+def test_who_was_counted_out_joins_anew_behind_the_others(hosts, eventually):
+    one, two = hosts(), hosts()
+    speak(one, "first", until_s=0.2)
+    speak(two, "second")
+    eventually(lambda: speak(two, "second", renew=False).speakers == 1)
+    again = speak(one, "first")
+    assert (again.place, again.speakers) == (1, 2)
+    assert 2.0 < again.wait_s <= 2.5, "the other sends at the whole rate meanwhile"
+
+
+def test_who_was_late_and_not_counted_out_keeps_its_place_and_waits_for_nobody(hosts):
+    one, two = hosts(), hosts()
+    speak(one, "first", until_s=1.5)
+    speak(two, "second")
+    assert speak(one, "first", until_s=6.0) == Share(0, 2, 0.0), "more than half of its time was over"
+    assert speak(two, "second", renew=False).place == 1
+
+
 @pytest.fixture
 def eventually():
     import time

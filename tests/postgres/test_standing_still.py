@@ -1,8 +1,10 @@
 """Whoever stands still in the middle of a transaction loses it: what it held is taken over."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -50,6 +52,31 @@ def test_a_batch_locked_by_somebody_who_stands_still_is_taken_over(hosts):
 
     with pytest.raises(LedgerLost):
         stands_still()
+
+
+def test_only_our_own_who_stand_still_here_are_ended(hosts, fresh_place, fresh_database):
+    """An administrator at a prompt, and another campus on the same server, keep what they have begun."""
+    _, other = hosts
+    address = fresh_place().address.reveal()
+    begun = "BEGIN; SELECT pg_current_xact_id()"
+    with ExitStack() as sessions:
+
+        def session(at, name):
+            made = psycopg.connect(at, autocommit=True, application_name=name)
+            sessions.callback(made.close)
+            made.execute(begun)
+            return made
+
+        administrator, elsewhere = session(address, "psql"), session(fresh_database, "alert")
+        ours = session(address, "alert").info.backend_pid
+
+        def ended():
+            with other.transaction():
+                other.lease("email-main", owner="other", at=NOW, until=NOW + LEASE)
+            return not other._connection.do("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (ours,))
+
+        eventually(ended)
+        assert administrator.execute("SELECT 1").fetchall() == elsewhere.execute("SELECT 1").fetchall()
 
 
 def test_an_auditor_may_think_for_as_long_as_he_likes(hosts, fresh_place):
