@@ -9,6 +9,7 @@ from alerting.publishing.decision import as_json
 from alerting.publishing.page import Campus, answers
 
 if TYPE_CHECKING:
+    from alerting.authority.aftermath import Owed
     from alerting.broadcast.report import Trouble
     from alerting.ledger.rows import Lane
     from alerting.publishing.sheet import Curve, Moment, Sheet
@@ -54,6 +55,7 @@ def _alert(sheet: Sheet) -> dict[str, Any]:
         "variables": dict(alert.variables),
         "author": alert.author,
         "break_glass": sheet.alone or None,
+        "review": _review(sheet.review) if sheet.review else None,
         "audience": alert.audience,
         "recipients": sheet.recipients,
         "refused": sheet.refused,
@@ -61,6 +63,15 @@ def _alert(sheet: Sheet) -> dict[str, Any]:
         "settled_at": _iso(record.settled_at),
         "cancelled_at": _iso(record.cancelled_at),
         "expires_at": _iso(alert.expires_at),
+    }
+
+
+def _review(review: Owed) -> dict[str, Any]:
+    return {
+        "due_at": _iso(review.due_at),
+        "done_at": _iso(review.done_at),
+        "done_by": review.done_by or None,
+        "finding": review.finding or None,
     }
 
 

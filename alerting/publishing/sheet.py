@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.authority.aftermath import Owed, owed
 from alerting.broadcast.report import Report, report
 from alerting.clock import instant
 from alerting.publishing.decision import Step, steps
@@ -83,6 +84,7 @@ class Sheet:
     head: tuple[int, str]
     sealed: bool
     alone: str = ""  #: why it was sent without its second person, where it was
+    review: Owed | None = None  #: what somebody must look at for that reason, or has
 
     @property
     def record(self) -> AlertRecord:
@@ -114,6 +116,7 @@ def gather(ledger: LedgerReader, record: AlertRecord, *, at: datetime) -> Sheet:
         head=(acts[-1].seq, acts[-1].hash) if acts else (0, ""),
         sealed=any(act.action == "audit.sealed" for act in acts),
         alone=next((_alone(act) for act in acts if act.action == "alert.broke_glass"), ""),
+        review=owed(ledger).get(alert_id),
     )
 
 

@@ -71,6 +71,29 @@ def test_an_alert_sent_without_its_second_person_says_so_at_the_top(ledger, told
     assert listing(sheet, campus)["break_glass"] == body["reason"]
 
 
+def test_the_review_of_it_is_told_as_due_as_overdue_and_as_made(ledger, told, clock, campus):
+    def head(*, after=timedelta()):
+        sheet = gather(ledger, told, at=clock.now())
+        at = replace(campus, written_at=START + after)
+        return page(sheet, at).partition("</header>")[0], listing(sheet, at)["review"]
+
+    assert head()[1] is None
+    owed = {"alert": told.alert.id, "reason": "alone", "due_at": micros(START + timedelta(days=1))}
+    with ledger.transaction():
+        ledger.record_act("review.owed", "reviews", owed, actor=Actor(name="lee"), at=micros(START))
+    assert "Nobody has reviewed that: due by 2026-09-02 02:14:03" in head()[0]
+    late, listed = head(after=timedelta(days=2))
+    assert "Nobody has reviewed that: OVERDUE since 2026-09-02 02:14:03" in late
+    assert (listed["due_at"][:10], listed["done_by"]) == ("2026-09-02", None)
+    done = {"alert": told.alert.id, "finding": "it was <right>"}
+    with ledger.transaction():
+        ledger.record_act("review.done", "reviews", done, actor=Actor(name="kim"), at=micros(START))
+    made, listed = head(after=timedelta(days=2))
+    assert "Reviewed by kim, 2026-09-01 02:14:03: it was &lt;right&gt;" in made
+    assert "Nobody has reviewed" not in made
+    assert (listed["done_by"], listed["finding"]) == ("kim", "it was <right>")
+
+
 def test_a_drill_says_so_at_the_top_and_in_the_title_line(ledger, clock, campus):
     alert = an_alert(id="D-7K2QXD", created_at=START, expires_at=START + timedelta(hours=1))
     text = page(gather(ledger, tell(ledger, clock, people=2, alert=alert), at=clock.now()), campus)
