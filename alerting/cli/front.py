@@ -238,31 +238,34 @@ def _asked(
     ``patient`` waits on after a first Ctrl-C: it comes too late to stop what was asked.
     """
     import json
-    import socket
+
+    # What ``socket`` is made of: its enums and selectors take a third of an interpreter's own start.
+    from _socket import AF_UNIX, SOCK_STREAM, socket
 
     heard, left = b"", False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(within_s)
-        try:
-            connection.connect(path)
-            connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
-            _heed_ctrl_c(heed=True)
-            while not heard.endswith(b"\n"):
-                try:
-                    part = connection.recv(_MOST)
-                except KeyboardInterrupt:
-                    if left or not patient:
-                        raise
-                    left = True
-                    continue
-                if not part:
-                    return None, left
-                heard += part
-            told = json.loads(heard)
-        except (OSError, ValueError):
-            return None, left
-        finally:
-            _heed_ctrl_c(heed=True)
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    connection.settimeout(within_s)
+    try:
+        connection.connect(path)
+        connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
+        _heed_ctrl_c(heed=True)
+        while not heard.endswith(b"\n"):
+            try:
+                part = connection.recv(_MOST)
+            except KeyboardInterrupt:
+                if left or not patient:
+                    raise
+                left = True
+                continue
+            if not part:
+                return None, left
+            heard += part
+        told = json.loads(heard)
+    except (OSError, ValueError):
+        return None, left
+    finally:
+        _heed_ctrl_c(heed=True)
+        connection.close()
     return (told if isinstance(told, dict) else None), left
 
 

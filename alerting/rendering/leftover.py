@@ -50,4 +50,4 @@ def denies_drill(text: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    return "".join(c for c in text if c.isalpha())
+    return "".join(filter(str.isalpha, text))

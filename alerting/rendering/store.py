@@ -15,10 +15,11 @@ _SUFFIXES: Final = (".md", ".j2")
 
 
 class TemplateStore:
-    """The templates of one directory, read when asked for."""
+    """The templates of one directory, read when asked for; a file of the same bytes is parsed once."""
 
     def __init__(self, directory: Path | str) -> None:
         self._directory = Path(directory)
+        self._parsed: dict[Path, tuple[bytes, Template]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return every template's name, in order; nothing is read.
@@ -104,6 +105,8 @@ class TemplateStore:
         shown = f"{self._directory.name}/{path.name}"
         try:
             raw = path.read_bytes()
+            if path in self._parsed and self._parsed[path][0] == raw:
+                return self._parsed[path][1]
             text = raw.decode("utf-8-sig")
         except OSError as error:
             raise TemplateProblem(Problem(where=shown, what=f"cannot be read ({error.strerror})")) from None
@@ -113,7 +116,9 @@ class TemplateStore:
             raise TemplateProblem(
                 Problem(where=f"{shown}:{line}", what=what, fix="save the file as UTF-8")
             ) from None
-        return parse(text, name=path.stem, path=shown)
+        template = parse(text, name=path.stem, path=shown)
+        self._parsed[path] = raw, template
+        return template
 
 
 def _shared_ids(templates: list[Template]) -> Iterator[Problem]:

@@ -124,6 +124,29 @@ def test_a_list_that_has_not_changed_costs_a_preview_no_reader_of_lists(campus):
     assert found & reader == set()
 
 
+def test_asking_the_owner_takes_no_more_than_this_file_and_json(tmp_path):
+    (tmp_path / "engine.sock").touch()  # nobody listens there, which is found out by asking
+    code = (
+        "import sys; from alerting.cli.front import through_owner;"
+        f" print(through_owner(['--state', {str(tmp_path)!r}, 'send', 'gas-leak']), *sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    told, *modules = done.stdout.split()
+    assert told == "None"
+    assert "json" in modules
+    assert (
+        set(modules) & {"socket", "selectors", "typing", "pathlib", "dataclasses", "alerting.errors"} == set()
+    )
+    assert {name for name in modules if name.startswith("alerting.")} == {
+        "alerting.cli",
+        "alerting.cli.front",
+        "alerting.cli.keyboard",
+    }
+
+
 def test_what_hands_an_alert_over_reads_neither_lanes_nor_loop_nor_a_reader_of_lists(tmp_path):
     code = "import sys, alerting.cli.launch, alerting.cli.dispatch; print(*sorted(sys.modules))"
     done = subprocess.run(

@@ -186,6 +186,16 @@ def test_a_template_is_found_by_name_or_id(folder, name):
     assert TemplateStore(folder).find(name).name == "gas-leak"
 
 
+def test_a_file_of_the_same_bytes_is_parsed_once_and_a_changed_one_anew(folder):
+    store, path = TemplateStore(folder), folder / "gas-leak.md"
+    first = store.find("gas-leak")
+    path.write_text(path.read_text())
+    assert store.find("gas-leak") is first
+
+    path.write_text(path.read_text().replace("---\n", "---\n\n"))
+    assert store.find("gas-leak").digest != first.digest
+
+
 def test_a_broken_neighbour_does_not_hide_the_one_asked_for(folder):
     (folder / "aaa.md").write_text("nothing")
     assert TemplateStore(folder).find("W1").name == "tornado"
