@@ -103,6 +103,9 @@ class TemplateStore:
 
     def _read(self, path: Path) -> Template:
         shown = f"{self._directory.name}/{path.name}"
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # Reading a pipe waits for whoever writes into it: another template could not be found by its id.
+            raise TemplateProblem(Problem(where=shown, what="is a pipe or a device", fix="put a file there"))
         try:
             raw = path.read_bytes()
             if path in self._parsed and self._parsed[path][0] == raw:

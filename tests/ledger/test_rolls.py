@@ -157,6 +157,8 @@ def test_the_list_is_gone_with_its_last_row_and_no_page_remembers_it(ledger, tmp
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT count(*) FROM roll").fetchall() == [(0,)]
         assert raw.execute("SELECT count(*) FROM roll_part").fetchall() == [(0,)]
+    # The list is a database of its own, which would be known by its first words.
+    assert path.read_bytes().count(b"SQLite format 3\0") == 1
 
 
 def test_whoever_opens_the_ledger_for_writing_writes_what_was_accepted(ledger, open_ledger, tmp_path, path):

@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 
 import pytest
@@ -246,3 +247,12 @@ def test_a_missing_folder_and_a_file_that_is_no_text_are_told_in_words(folder):
     (folder / "latin.md").write_bytes(front(body="caf\xe9").encode("latin-1"))
     with pytest.raises(TemplateProblem, match=r"latin.md:4: not UTF-8; save the file as UTF-8"):
         TemplateStore(folder).find("latin")
+
+
+def test_a_pipe_among_the_templates_keeps_nobody_waiting(folder):
+    """Whoever looks for a template by its id reads them all."""
+    os.mkfifo(folder / "a-pipe.md")
+
+    assert TemplateStore(folder).find("H1").name == "gas-leak"
+    with pytest.raises(TemplateProblem, match=r"/a-pipe\.md: is a pipe or a device; put a file there"):
+        TemplateStore(folder).find("a-pipe")
