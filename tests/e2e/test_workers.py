@@ -3,17 +3,21 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from campus import phone, until
 from shared_campus import SharedCampus
 
+from alerting.clock import instant
 from alerting.model.delivery import State
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
 RATE = 30
 PEOPLE = 120
 
@@ -75,6 +79,32 @@ def test_workers_share_the_rate_and_one_that_is_killed_is_replaced(hosts, box):
     assert busiest_second(box) <= RATE
     assert {d.state for d in desk.deliveries(alert_id)} == {State.ACCEPTED}
     desk.whole()
+
+
+def test_what_replaces_or_stops_an_alert_reaches_every_worker_in_under_two_seconds(hosts, box):
+    sms = {"rate_per_s": RATE, "fallback": ""}
+    desk, other, *more = (hosts(name, sms=sms) for name in ("desk", "other", "one", "two"))
+    shutil.copy(TEMPLATES / "update.md", other.home / "templates")
+    crew = [working(host) for host in more]
+    first = desk.send_and_leave("--channels", "sms-main")
+    until(lambda: box.counts()["texts"] > RATE, 20, "nothing left")
+
+    told = other("update", first, "-v", "action=STAY AWAY from it", "--confirm", "Baker Hall", "--no-wait",
+                 "--json", code=8)  # fmt: skip
+    update = json.loads(told.stdout)["alert"]
+    until(lambda: any("UPDATE" in text["body"] for text in box.state("texts")), 20, "no update leaves")
+    other("cancel", update, code=0)
+    desk.settled(update)
+
+    with desk.ledger() as ledger:
+        stopped = {act.subject: instant(act.at) for act in ledger.audit() if act.action == "alert.cancelled"}
+    for alert_id, word in ((first, "HAZARD"), (update, "UPDATE")):
+        last = max(datetime.fromisoformat(t["created_at"]) for t in box.state("texts") if word in t["body"])
+        assert (last - stopped[alert_id]).total_seconds() < 2
+        states = [delivery.state for delivery in desk.deliveries(alert_id)]
+        assert State.CANCELLED in states
+        assert set(states) <= {State.ACCEPTED, State.CANCELLED}
+    assert all(worker.poll() is None for worker in crew)
 
 
 def test_a_worker_leaves_alone_what_it_has_no_channel_for(hosts, box):
