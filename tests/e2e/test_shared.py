@@ -2,6 +2,9 @@
 
 import json
 import re
+import socket
+import urllib.error
+import urllib.request
 
 import pytest
 from campus import phone, slow, until
@@ -67,6 +70,54 @@ def test_what_one_host_sends_another_sees_and_stops(hosts, box):
     assert states.count(State.ACCEPTED) == stopped == box.counts()["texts"]
     assert states.count(State.CANCELLED) == 40 - stopped
     two.whole()
+
+
+def test_what_a_provider_tells_any_server_is_known_to_all(hosts, box):
+    """Hosts behind one address: a server takes in receipts of what another host sent, and answers probes."""
+    desk, one, two = hosts("desk"), hosts("one"), hosts("two")
+    calls, *doors = (free_port() for _ in range(3))
+    reached(desk, callbacks={"public_url": "https://hooks.example.edu", "listen": f"127.0.0.1:{calls}"})
+    reached(one, like=desk, monitor={"listen": f"127.0.0.1:{doors[0]}"})
+    reached(two, monitor={"listen": f"127.0.0.1:{doors[1]}"})
+    servers = [host.start("serve", "--json") for host in (one, two)]
+    for server in servers:
+        assert json.loads(server.stdout.readline())["kind"] == "serving"
+
+    alert_id = desk.send_and_leave("--channels", "sms-main")
+
+    until(lambda: delivered(two, alert_id) == 3, 20, "no receipt comes to the record")
+    assert [page(door, "readyz") for door in doors] == [200, 200]
+    servers[0].kill()
+    assert (page(doors[0], "livez"), page(doors[1], "readyz")) == (0, 200)
+    desk.sender_gone()
+    desk.whole()
+
+
+def reached(host, *, like=None, **sections):
+    """Write sections into a host's channels.yaml, or into another host's, and take that."""
+    whole = json.loads(((like or host).home / "channels.yaml").read_text())
+    (host.home / "channels.yaml").write_text(json.dumps({**whole, **sections}))
+
+
+def delivered(host, alert_id):
+    return sum(delivery.state is State.DELIVERED for delivery in host.deliveries(alert_id))
+
+
+def page(door, name):
+    """Return the status of a monitor's page, 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{door}/{name}", timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except OSError:
+        return 0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def test_a_host_that_dies_is_followed_by_another(hosts, box):
