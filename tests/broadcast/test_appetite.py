@@ -14,6 +14,7 @@ from alerting.channels.base import Capabilities
 from alerting.clock import FrozenClock
 from alerting.model.audience import AddressKind
 from alerting.model.message import Shape, Unit
+from alerting.model.outcome import Reason, Rejected
 
 WINDOW = 50
 
@@ -29,10 +30,12 @@ class Provider:
     )
 
 
-def appetite(per_s, *, rate=1e6, unsent=0, alone=True, silent_until=0.0):
+def appetite(per_s, *, rate=1e6, unsent=0, alone=True, silent_until=0.0, refused_at=()):
     """One whose lane has had so many outcomes a second for a second."""
     clock, pace, window, breaker = FrozenClock(), Pace(rate), Window(WINDOW), Breaker()
     pace.block(silent_until)
+    for at in refused_at:
+        breaker.tell(Rejected(Reason.AUTH, "401"), at)
     senders = Senders(Provider(), pace=pace, breaker=breaker, clock=clock, tell=lambda *_: None)
     senders.unsent = unsent
     part = Part(Provider.capabilities, pace, window, alone=alone)
@@ -80,3 +83,9 @@ def test_where_others_may_speak_nothing_is_claimed_before_it_is_known_who():
 @pytest.mark.parametrize(("unsent", "wait_s"), [(0, 0.0), (7, 0.0), (1_000, 0.01)])
 def test_outcomes_gather_only_while_there_is_something_to_send_meanwhile(unsent, wait_s):
     assert appetite(1_000, unsent=unsent).gathering() == pytest.approx(wait_s, abs=0.001)
+
+
+def test_a_channel_that_refused_us_is_tried_with_one_message_and_one_that_is_given_up_with_none():
+    assert appetite(1_000, refused_at=(900.0,)).room(0, 1_001.0) == 1
+    assert appetite(1_000, refused_at=(900.0,)).room(1, 1_001.0) == 0
+    assert appetite(1_000, refused_at=(900.0, 950.0)).room(0, 1_001.0) == 0

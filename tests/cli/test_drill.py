@@ -9,9 +9,10 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -245,6 +246,33 @@ def test_the_word_typed_at_the_prompt_starts_it_and_the_persons_time_is_told(cam
     assert human, said
     told = json.loads(campus("--sandbox", "drill", "report", "quick", "--json").stdout)
     assert f"{told['human_s']:.1f}" == human[1]
+
+
+def test_a_word_typed_after_two_minutes_is_asked_for_once_more(campus):
+    """The text says when it was written."""
+    shift, shifted = campus.home / "shift", ROOT / "tests" / "e2e" / "shifted.py"
+    shift.write_text("0")
+    main, its = pty.openpty()
+    words = [sys.executable, str(shifted), str(shift), "--sandbox", "drill", "run", "quick"]
+    streams = {"stdin": its, "stdout": its, "stderr": its}
+    with subprocess.Popen(words, cwd=campus.home, env=campus.environment(), **streams) as process:
+        os.close(its)
+        said = []
+        try:
+            for seconds in ("121", "130"):
+                said.append(b"")
+                while not said[-1].endswith(b"> "):
+                    said[-1] += os.read(main, 65_536)
+                shift.write_text(seconds)
+                os.write(main, b"DRILL quick\n")
+            with suppress(OSError):  # the terminal was left
+                while os.read(main, 65_536):
+                    pass
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    os.close(main)
+    assert [b"older than two minutes" in shown for shown in said] == [False, True]
 
 
 def test_leaving_at_the_prompt_starts_nothing(campus):

@@ -12,10 +12,12 @@ from alerting.ledger.lock import RunnerLock
 from alerting.ledger.merged import MERGED, MERGES, merged_from
 from alerting.ledger.rows import NoteRow, OccurrenceRow, ReplyRow
 from alerting.ledger.sqlite import SqliteLedger
+from alerting.model.delivery import State
 from alerting.testing.builders import A_MOMENT_US as NOW
 from alerting.testing.builders import accepted, an_actor, an_alert, an_opening, rejected
+from alerting.testing.ledger_lists import listed
 from alerting.testing.ledger_receipts import a_receipt
-from alerting.testing.ledger_steps import ID, SMS, opened, sent, settle
+from alerting.testing.ledger_steps import ID, SMS, cancel, opened, sent, settle
 
 OTHER = "L-0THER1"
 LATER = NOW + 60_000_000
@@ -101,6 +103,23 @@ def test_it_is_there_as_it_was_once_and_the_whole_record_verifies(alone, common)
     with closing(common.filled()) as ledger:
         story(ledger, "L-AFTER0", run_key="after")
     assert verify_opened(common.copy).broken == []
+
+
+def test_people_who_are_in_a_list_only_are_merged_as_well(tmp_path, common):
+    """Their alert was stopped before they had rows, and nothing opened that record for writing since."""
+    path = tmp_path / "stopped" / "ledger.db"
+    path.parent.mkdir(mode=0o700)
+    with closing(SqliteLedger.open(path, clock=FrozenClock())) as ledger:
+        with ledger.transaction():
+            opened(ledger)
+            assert ledger.roll(ID, {SMS: listed(tmp_path, 25, size=10)}, priority=50) == 25
+            ledger.planned(ID, recipients=25, notes={})
+        cancel(ledger)
+
+    assert common.merged(path, actor=an_actor()).rows["delivery"] == 25
+    with closing(common.own_reader()) as here:
+        assert {d.state for d in here.deliveries(ID)} == {State.CANCELLED}
+        assert len(list(here.deliveries(ID))) == 25
 
 
 def test_what_came_since_is_merged_as_well_and_a_run_key_used_on_both_stands_in_no_way(alone, common):
