@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -187,8 +188,13 @@ class Merger:
         told = [json.loads(act.body) for act in self.ledger.audit(MERGES) if act.action == MERGED]
         bodies = [body for body in told if body["record"] == record]
         alerts = [str(alert_id) for body in bodies for alert_id in body["alerts"]]
-        acts = max((int(body["acts"]) for body in bodies), default=0)
+        acts = max((int(body["acts"]) for body in bodies), default=self._begun_alike())
         return acts, {alert_id: self._known(alert_id, record) for alert_id in alerts}
+
+    def _begun_alike(self) -> int:
+        """Return how many acts both begin with: this ledger may be a copy of that one, gone on since."""
+        pairs = zip(self.ledger.audit(), self._rows_of("audit", "hash", "1 ORDER BY seq"), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0].hash == pair[1][0], pairs))
 
     def _known(self, subject: str, record: str) -> set[int]:
         merged = (json.loads(act.body).get("merged", {}) for act in self.ledger.audit(subject))

@@ -1,5 +1,6 @@
 """A record that one host kept alone becomes history of the common one: whole, once, under new numbers."""
 
+import shutil
 from contextlib import closing
 
 import pytest
@@ -222,6 +223,19 @@ def test_what_tells_of_rows_stays_with_the_rows_it_tells_of(alone, common):
         ledger.record_act("people.forgotten", ID, {"deliveries": 3}, actor=an_actor(), at=LATER)
     assert common.merged(alone, actor=an_actor()).acts == 0
     assert "people.forgotten" not in acts_here(common, ID)
+
+
+def test_the_record_that_this_one_is_a_copy_of_brings_what_it_has_more(alone, tmp_path):
+    act(alone, "template.reviewed", "templates")
+    folder = tmp_path / "copy"
+    folder.mkdir(mode=0o700)
+    shutil.copy(alone, folder / "ledger.db")
+    copy = Archive(base=folder, state=folder, clock=FrozenClock())
+    act(folder / "ledger.db", "template.edited", "templates")
+    assert copy.merged(alone, actor=an_actor()).acts == 0
+    act(alone, "template.read", "templates")
+    assert copy.merged(alone, actor=an_actor()).acts == 1
+    assert acts_here(copy, "templates") == ["template.reviewed", "template.edited", "template.read"]
 
 
 def test_the_record_of_another_host_is_merged_whole_however_much_another_had_before(alone, common, tmp_path):
