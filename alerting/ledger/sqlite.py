@@ -30,8 +30,10 @@ from alerting.ledger.rows import NewList
 from alerting.ledger.upgraded import note_upgrade
 from alerting.model.delivery import State
 
-#: Bytes of a page of a new ledger. A long list is written a page at a time, to the log and then to the file.
-_PAGE: Final = 16_384
+#: Bytes of a page of a new ledger. A long list is written a page at a time, to the log and then to the file,
+#: and wants large ones; a commit writes a whole page for a row that stands alone, and wants small ones. What
+#: a statement may have to take back goes to a file of its own from 64 KiB on; a commit's are fewer than that.
+_PAGE: Final = 8_192
 #: Past the last place of any list.
 _EVERY: Final = 1 << 62
 

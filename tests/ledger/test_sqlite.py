@@ -178,7 +178,7 @@ def test_a_ledger_cut_short_is_damaged(open_ledger, path):
 
 def test_a_new_ledger_has_large_pages_and_an_older_one_keeps_its_own(open_ledger, path):
     filled(open_ledger(), 10).close()
-    assert page_size(path.read_bytes()) == 16_384
+    assert page_size(path.read_bytes()) == 8_192
     older = sqlite3.connect(path, isolation_level=None)
     for change in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 4096", "VACUUM"):
         older.execute(change)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import socket
+import subprocess
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -141,6 +142,17 @@ async def test_commits_are_shared_by_many_deliveries(tmp_path, asked):
     await sent(tmp_path / "ledger.db", Instant())
 
     assert asked["COMMIT"] <= COUNT / 1000 * 60
+
+
+def test_no_commit_makes_a_file_of_its_own(tmp_path):
+    """What a statement may have to take back stays in memory: its pages are small and few."""
+    made_at = tmp_path.stat().st_mtime_ns
+    environ = {**os.environ, "SQLITE_TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "benchmarks.bare", "-", str(COUNT), "together"]
+
+    subprocess.run(command, env=environ, capture_output=True, timeout=60, check=True)
+
+    assert tmp_path.stat().st_mtime_ns == made_at
 
 
 def test_texts_are_streamed():
