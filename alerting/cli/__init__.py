@@ -21,6 +21,8 @@ _ANYWHERE: Final = {
 
 #: Objects more than before, until garbage is looked for (the interpreter's own figure is 700).
 _GARBAGE_AFTER: Final = 100_000
+#: What typer makes of Ctrl-C that no command has taken up, as shells do.
+_INTERRUPTED: Final = 130
 
 
 def main() -> None:
@@ -76,7 +78,12 @@ def _run(argv: list[str]) -> Any:
         from alerting.cli.complete import rejoin
 
         rejoin(os.environ)
-    return build()(args=argv, prog_name="alert", standalone_mode=False)
+    code = build()(args=argv, prog_name="alert", standalone_mode=False)
+    if code == _INTERRUPTED:
+        from alerting.cli.face import note
+
+        note("\nLeft before the end. What was done by then is on record: `alert status`.")
+    return code
 
 
 def _hoisted(argv: list[str]) -> list[str]:

@@ -143,10 +143,19 @@ def request_of(
         template=template,
         values=values_of(value or []),
         audience=to,
-        channels=tuple(word for part in channels.split(",") if (word := part.strip())),
+        channels=_named(channels),
         incident=normal_id(incident) if incident else "",
         **wanted,
     )
+
+
+def _named(channels: str) -> tuple[str, ...]:
+    names = tuple(word for part in channels.split(",") if (word := part.strip()))
+    if channels and not names:
+        # A script whose variables are empty must not reach more people than it was written for.
+        what, fix = f"{channels!r} names no channel", "name one, or leave the option out"
+        raise UsageProblem(Problem(where="--channels", what=what, fix=fix))
+    return names
 
 
 def values_of(pairs: list[str]) -> dict[str, str]:

@@ -117,6 +117,7 @@ MISTAKES = {
         ("send", "doors", "-v", "place=Hill", "-v", "door=east"), 2, "north", choices
     ),
     "an unknown audience": Mistake((*SEND, "--to", "everyon"), 2, "did you mean everyone?"),
+    "no channel between commas": Mistake((*SEND, "--channels", " , "), 2, "names no channel; name one"),
     "an unknown channel": Mistake((*SEND, "--channels", "sms-man"), 2, "did you mean sms-main?"),
     "an unknown incident": Mistake((*SEND, "--incident", "L-ZZZZZZ"), 2, "there is no incident L-ZZZZZZ"),
     "a follow-up to nothing": Mistake(("all-clear",), 2, "none is open: `alert send` begins one"),

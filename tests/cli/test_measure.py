@@ -1,5 +1,6 @@
 import json
 import select
+import signal
 import subprocess
 import time
 
@@ -47,6 +48,20 @@ def test_stdin_that_is_not_utf8_is_refused_in_words(alert):
 
     assert done.returncode == 2
     assert done.stderr == "alert: the text is not UTF-8; save it as UTF-8\n"
+
+
+def test_ctrl_c_while_a_command_works_is_answered_in_words(alert):
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with alert.start("measure", "--jsonl", **streams) as process:
+        process.stdin.write(b'"words"\n')
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 130
+        assert process.stderr.read() == (
+            b"\nLeft before the end. What was done by then is on record: `alert status`.\n"
+        )
 
 
 def test_every_json_line_is_answered_by_one_line_of_exactly_this_shape(alert):
