@@ -42,6 +42,7 @@ class Exit(IntEnum):
     ASKED = 9  #: a second person was asked; nothing is sent yet
     BUG = 70  #: this program failed; what it was doing is on record
     LEDGER = 75  #: the ledger cannot be used
+    INTERRUPTED = 130  #: left by Ctrl-C; what was done by then is on record
 
 
 class Problem(NamedTuple):

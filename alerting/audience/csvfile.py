@@ -59,6 +59,8 @@ class CsvAudience:
         yield from self._stream(self._quick_people)
 
     def _stream(self, people: Callable[[TextIO], Iterator[T]]) -> Iterator[T]:
+        if self._path.is_fifo():
+            raise self._problem("is a pipe, and nobody may ever write into it", "name a file")
         try:
             with self._path.open("rb") as raw:
                 self._refuse_other_formats(raw.peek(_SAMPLE)[:_SAMPLE])

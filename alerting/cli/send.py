@@ -32,9 +32,9 @@ Values = Annotated[
     list[str] | None,
     typer.Option("-v", "--value", help="name=value for the template.", autocompletion=complete.variables),
 ]
-To = Annotated[str, typer.Option("--to", help="Audience.", autocompletion=complete.audiences)]
+To = Annotated[str | None, typer.Option("--to", help="Audience.", autocompletion=complete.audiences)]
 Channels = Annotated[
-    str, typer.Option("--channels", help="Channels, comma between.", autocompletion=complete.channels)
+    str | None, typer.Option("--channels", help="Channels, comma between.", autocompletion=complete.channels)
 ]
 Incident = Annotated[
     str, typer.Option("--incident", help="Incident this belongs to.", autocompletion=complete.alerts)
@@ -50,8 +50,8 @@ def preview(
     ctx: typer.Context,
     template: Template,
     value: Values = None,
-    to: To = "",
-    channels: Channels = "",
+    to: To = None,
+    channels: Channels = None,
     incident: Incident = "",
     evidence: Evidence = "",
     next_minutes: Next = 15,
@@ -77,8 +77,8 @@ def send(
     ctx: typer.Context,
     template: Template,
     value: Values = None,
-    to: To = "",
-    channels: Channels = "",
+    to: To = None,
+    channels: Channels = None,
     incident: Incident = "",
     evidence: Evidence = "",
     next_minutes: Next = 15,
@@ -129,7 +129,12 @@ def send(
 
 
 def request_of(
-    template: str, value: list[str] | None, to: str, channels: str, incident: str, **wanted: Any
+    template: str,
+    value: list[str] | None,
+    to: str | None,
+    channels: str | None,
+    incident: str,
+    **wanted: Any,
 ) -> Any:
     """Return what was asked for, of the words of a command line.
 
@@ -142,20 +147,30 @@ def request_of(
     return Request(
         template=template,
         values=values_of(value or []),
-        audience=to,
-        channels=_named(channels),
+        audience=_one("--to", to, "audience"),
+        channels=_several("--channels", channels, "channel"),
         incident=normal_id(incident) if incident else "",
         **wanted,
     )
 
 
-def _named(channels: str) -> tuple[str, ...]:
-    names = tuple(word for part in channels.split(",") if (word := part.strip()))
-    if channels and not names:
-        # A script whose variables are empty must not reach more people than it was written for.
-        what, fix = f"{channels!r} names no channel", "name one, or leave the option out"
-        raise UsageProblem(Problem(where="--channels", what=what, fix=fix))
+def _several(option: str, told: str | None, what: str) -> tuple[str, ...]:
+    """Return the names of an option, none where it was left out.
+
+    Raises:
+        UsageProblem: it is there and names none. A script whose variables are empty must not reach more
+            people than it was written for.
+    """
+    names = tuple(word for part in (told or "").split(",") if (word := part.strip()))
+    if told is not None and not names:
+        fix = "name one, or leave the option out"
+        raise UsageProblem(Problem(where=option, what=f"{told!r} names no {what}", fix=fix))
     return names
+
+
+def _one(option: str, told: str | None, what: str) -> str:
+    _several(option, told, what)
+    return told or ""
 
 
 def values_of(pairs: list[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from alerting.cli.group import single
 from alerting.cli.words import columns, plural
 from alerting.errors import Exit
 from alerting.keys import normal_id
+
+if TYPE_CHECKING:
+    from alerting.ledger.base import LedgerReader
 
 Id = Annotated[str, typer.Argument(help="Alert, for example L-7K2QXD.", autocompletion=complete.alerts)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
@@ -93,12 +96,8 @@ def _people(face: Face, alert_id: str, text: str, *, unmask: bool, json: bool) -
 
 def _go_on(face: Face) -> None:
     """Start a sender for what an earlier one left behind; tell that it was done."""
-    from alerting.service.recall import unfinished
-
     ledger = face.view.reader()
-    if ledger is None or not (ledger.unsettled() or unfinished(ledger)):
-        return
-    if face.view.sending(ledger):
+    if ledger is None or not _waiting(ledger) or face.view.sending(ledger):
         return
     from alerting.cli.launch import resume as start
     from alerting.errors import ConfigProblem
@@ -204,7 +203,7 @@ def resume(
 
     face: Face = ctx.obj
     ledger = face.view.reader()
-    waiting = list(dict.fromkeys(alert_id for alert_id, _ in ledger.unsettled())) if ledger else []
+    waiting = _waiting(ledger) if ledger else []
     if not waiting:
         _nothing(json=json)
         return
@@ -246,6 +245,14 @@ def _audited(face: Face, alerts: list[str]) -> None:
 def _weight(code: int) -> int:
     order = (Exit.OK, Exit.RUNNING, Exit.UNCERTAIN, Exit.PARTIAL, Exit.NOTHING_SENT)
     return order.index(Exit(code))
+
+
+def _waiting(ledger: LedgerReader) -> list[str]:
+    """Return the alerts an interrupted sender left behind, with messages to send or to take back."""
+    from alerting.service.recall import unfinished
+
+    recalls = [record.alert.id for record, _ in unfinished(ledger)]
+    return list(dict.fromkeys([*(alert_id for alert_id, _ in ledger.unsettled()), *recalls]))
 
 
 def _nothing(*, json: bool) -> None:

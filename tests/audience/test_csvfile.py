@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import io
+import os
 import tracemalloc
 
 import pytest
@@ -145,8 +146,14 @@ def test_a_file_that_is_no_list_of_people_is_refused_as_a_whole(entries, content
     assert caught.value.problems[0].fix
 
 
-def test_a_missing_file_and_a_folder_are_problems_not_crashes(tmp_path):
-    for path, words in ((tmp_path / "gone.csv", "No such file"), (tmp_path, "directory")):
+def test_a_missing_file_a_folder_and_a_pipe_are_problems_not_crashes(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    wrong = (
+        (tmp_path / "gone.csv", "No such file"),
+        (tmp_path, "directory"),
+        (tmp_path / "pipe.csv", "pipe"),
+    )
+    for path, words in wrong:
         with pytest.raises(AudienceProblem, match=words):
             list(CsvAudience(path, region="US").read())
 

@@ -118,6 +118,8 @@ MISTAKES = {
     ),
     "an unknown audience": Mistake((*SEND, "--to", "everyon"), 2, "did you mean everyone?"),
     "no channel between commas": Mistake((*SEND, "--channels", " , "), 2, "names no channel; name one"),
+    "a script's empty channels": Mistake((*SEND, "--channels", ""), 2, "'' names no channel; name one"),
+    "a script's empty audience": Mistake((*SEND, "--to", ""), 2, "'' names no audience; name one"),
     "an unknown channel": Mistake((*SEND, "--channels", "sms-man"), 2, "did you mean sms-main?"),
     "an unknown incident": Mistake((*SEND, "--incident", "L-ZZZZZZ"), 2, "there is no incident L-ZZZZZZ"),
     "a follow-up to nothing": Mistake(("all-clear",), 2, "none is open: `alert send` begins one"),

@@ -114,7 +114,8 @@ def test_a_post_without_its_correction_is_not_deleted(campus):
     assert (told["deleted"], told["kept"]) == (1, 1)
 
 
-def test_a_sender_killed_while_it_takes_back_is_followed_by_one_that_goes_on(campus):
+@pytest.mark.parametrize("command", [("status",), ("resume", "--foreground")])
+def test_a_sender_killed_while_it_takes_back_is_followed_by_one_that_goes_on(campus, command):
     wrong = half_sent(campus)
     slow = rule("twilio", {"kind": "hang", "seconds": 30}, operation="cancel")
     campus.box.play(BUSY, slow, switches=QUEUED)
@@ -122,11 +123,11 @@ def test_a_sender_killed_while_it_takes_back_is_followed_by_one_that_goes_on(cam
         campus("recall", wrong, "--confirm", "sent-in-error", "--json", "--no-wait", code=8).stdout
     )
     assert not told["recalled"]["done"]
-    until(lambda: campus.box.counts()["texts"] == 2 * REACHED, 20, "the correction does not leave")
+    until(lambda: campus.status(told["alert"])["settled"], 20, "the correction does not leave")
     assert campus.kill_sender()
     campus.box.play(switches=QUEUED)
 
-    campus("status", code=0)
+    campus(*command, code=0)
 
     until(lambda: campus.status(told["alert"])["taken_back"], 20, "nobody goes on")
     assert campus.status(told["alert"])["taken_back"]["taken_back"] == REACHED
