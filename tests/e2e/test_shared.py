@@ -75,10 +75,12 @@ def test_what_one_host_sends_another_sees_and_stops(hosts, box):
 def test_what_a_provider_tells_any_server_is_known_to_all(hosts, box):
     """Hosts behind one address: a server takes in receipts of what another host sent, and answers probes."""
     desk, one, two = hosts("desk"), hosts("one"), hosts("two")
-    calls, *doors = (free_port() for _ in range(3))
+    calls, spare, *doors = (free_port() for _ in range(4))
     reached(desk, callbacks={"public_url": "https://hooks.example.edu", "listen": f"127.0.0.1:{calls}"})
     reached(one, like=desk, monitor={"listen": f"127.0.0.1:{doors[0]}"})
-    reached(two, monitor={"listen": f"127.0.0.1:{doors[1]}"})
+    # Whichever of them sends a text, providers tell the first.
+    callbacks = {"public_url": "https://hooks.example.edu", "listen": f"127.0.0.1:{spare}"}
+    reached(two, callbacks=callbacks, monitor={"listen": f"127.0.0.1:{doors[1]}"})
     servers = [host.start("serve", "--json") for host in (one, two)]
     for server in servers:
         assert json.loads(server.stdout.readline())["kind"] == "serving"
