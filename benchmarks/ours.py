@@ -31,6 +31,7 @@ def main() -> None:
     )
     # What follows a settled alert (seals, the feed) is not part of sending it.
     app.afterwards = lambda _writer: None  # type: ignore[method-assign]
+    gc.freeze()  # as a sender does before it begins
     Runner(app=app, state=app.state, clock=app.clock).run(order, plan=plan)
     gc.freeze()  # as the command line does, too
 
