@@ -9,9 +9,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/.runtime
 	$(BIN)/python demo/run.py
 
-# One more than there are cores: much of a run waits for leases and deadlines of other processes.
+# One more than there are cores: much of a run waits for leases and deadlines of other processes. Who has nothing left
+# takes of the others' share: the slow tests stand together, and one process would end with all of them.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+	$(BIN)/python -m pytest -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 ))) --dist worksteal
 
 # What a change must pass before it lands.
 check: lint types test
