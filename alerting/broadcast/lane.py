@@ -33,6 +33,8 @@ from alerting.telemetry import Log
 _SECOND: Final = 1_000_000
 #: Microseconds until a batch that somebody else holds is asked for again.
 _HELD: Final = 50_000
+#: The share of a lease after which it is renewed; and of which nothing is sent in at its end.
+_QUARTER: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,7 @@ class Lane:
     def _turn(self, *, stopping: bool) -> Turn:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         lease_until = now + int(self._rules.lease * _SECOND)
-        turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=lease_until)
+        turn = Turn(self.channel.name, self._owner, now=now, lease_until=lease_until, asked=mono)
         self._end_lives(turn)
         self._give_up(mono, now)
         turn.threads = self.channel.capabilities.threads
@@ -172,7 +174,9 @@ class Lane:
         self._holds = [hold for hold in self._holds if not hold.finished]
         if mono >= self._next_renewal:
             turn.kept = list(self._holds)
-            self._next_renewal = mono + self._rules.lease / 4
+            self._next_renewal = mono + self._rules.lease * _QUARTER
+            if not turn.kept:
+                self._ours_since(mono)
         turn.only = 0 if stopping else self._offers.take(short=self.short_of(0))
         if turn.only or (not stopping and (self._look or self._thirsty(mono))):
             turn.look = True
@@ -181,8 +185,14 @@ class Lane:
         self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
+    def _ours_since(self, asked: float) -> None:
+        """Send until a lease asked for at that moment nears its end, however late its answer came."""
+        self._senders.until = asked + self._rules.lease * (1 - _QUARTER)
+
     def _answered(self, turn: Turn, answer: Answer) -> None:
         mono = self._clock.monotonic()
+        if answer.ours is not None:
+            self._ours_since(turn.asked)
         ready: list[Item] = []
         for hold, items in turn.claims.items():
             taken = answer.claimed[hold]
@@ -330,7 +340,7 @@ class Lane:
     async def _give_back(self) -> None:
         """Record the last outcomes and free every batch still held."""
         now = micros(self._clock.now())
-        turn = Turn(channel=self.channel.name, owner=self._owner, now=now, lease_until=now)
+        turn = Turn(self.channel.name, self._owner, now=now, lease_until=now)
         turn.results, turn.handed = self._desk.clear()
         turn.finished, self._holds = self._holds, []
         turn.leaves = self._part.spoken

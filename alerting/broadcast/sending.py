@@ -24,9 +24,6 @@ from alerting.model.outcome import Outcome, Reason, Rejected, Unknown
 
 #: A claimed item that has not left by then goes back: its attempt must be recent when it starts.
 HOLD_S: Final = 1.0
-#: The longest a claimed message may wait for its call whatever the reason, in seconds: half a lease on a
-#: ledger that others share. A process that stood still for longer must not send what it had in hand.
-STALE_S: Final = 3.0
 #: What leaves within so many seconds of being let go leaves at once; the pace has more room than that.
 _AT_ONCE_S: Final = 0.001
 _DETAIL: Final = 120
@@ -49,9 +46,10 @@ class StreamChannel(Protocol):
         """Make ready for a content, so that what is submitted leaves at once. Never raises."""
         ...
 
-    def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
+    def submit(self, envelope: Envelope, done: Callable[[Outcome], None], leave_by: float) -> bool:
         """Begin ``send`` and return; ``done`` is called once, later, in this loop.
 
+        What still waits for a connection at ``leave_by``, in the loop's seconds, must not leave any more.
         False when it has to be ``send`` this time; then nothing was begun.
         """
         ...
@@ -65,7 +63,8 @@ class StreamChannel(Protocol):
 class Senders:
     """Keeps as many calls open as the lane's window allows, fed through ``give``.
 
-    ``tell`` is called once for every item given, with what is known of it.
+    ``tell`` is called once for every item given, with what is known of it. Nothing is sent after ``until``,
+    in monotonic seconds, which the lane moves on as its leases are renewed.
     """
 
     def __init__(
@@ -92,6 +91,7 @@ class Senders:
         self._limit = self._open = self._held = 0
         self._closed = self._preparing = False
         self.unsent = 0  #: items given whose call has not begun
+        self.until = float("-inf")  #: until when what was given is surely this process's to send
 
     def give(self, items: Sequence[Item], *, limit: int) -> None:
         """Queue items, with at most ``limit`` calls open."""
@@ -128,8 +128,8 @@ class Senders:
                 self._prepare(self._stream, facts)
                 return
             now = self._monotonic()
-            if now - item.claimed_at > STALE_S and not item.lookup:
-                # This process stood still: somebody else may have taken the message over meanwhile.
+            if now > self.until and not item.lookup:
+                # This process, or its ledger, stood still: somebody else may have taken the message over.
                 self._return(Unsent())
                 continue
             units = facts.content.size if self._by_segment else 1
@@ -190,7 +190,8 @@ class Senders:
         if not self._carries(live=facts.life.live):
             return False
         try:
-            return stream.submit(item.hold.envelope(self._name, item), partial(self._done, item))
+            envelope = item.hold.envelope(self._name, item)
+            return stream.submit(envelope, partial(self._done, item), self.until)
         except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a delivery
             self._done(item, Unknown(Reason.UNREADABLE, _said(error)))
             return True

@@ -6,7 +6,7 @@ All of a turn commits together, and turns of several lanes share a commit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from alerting.broadcast.work import Hold, Item
@@ -19,14 +19,16 @@ _LATELY: Final = 24 * 3600 * 1_000_000
 _SECOND: Final = 1_000_000
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Turn:
-    """What a lane asks of the ledger. Instants are microseconds."""
+    """What a lane asks of the ledger. Instants are microseconds, ``asked`` is in monotonic seconds."""
 
     channel: str
     owner: str
+    _: KW_ONLY
     now: int
     lease_until: int
+    asked: float = 0.0
     results: dict[Hold, list[Settled]] = field(default_factory=dict)
     handed: dict[Hold, list[int]] = field(default_factory=dict)
     claims: dict[Hold, list[Item]] = field(default_factory=dict)

@@ -100,8 +100,9 @@ class ModelledChannel:
     async def prepare(self, content: Content) -> None:
         """Have nothing to prepare."""
 
-    def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
-        """Begin a call; ``done`` is called once, after the provider's time."""
+    def submit(self, envelope: Envelope, done: Callable[[Outcome], None], leave_by: float) -> bool:
+        """Begin a call, which leaves at once; ``done`` is called once, after the provider's time."""
+        del leave_by
         self.provider.call(self, envelope, done)
         return True
 
@@ -113,7 +114,7 @@ class ModelledChannel:
     async def send(self, envelope: Envelope) -> Outcome:
         """Try once."""
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.submit(envelope, answered.set_result)
+        self.provider.call(self, envelope, answered.set_result)
         return await answered
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:

@@ -536,6 +536,32 @@ async def test_a_lane_in_trouble_rests_between_its_trials(stage):
     assert looks < 1500
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_what_was_claimed_before_the_process_stood_still_does_not_leave_after_it(
+    stage, monkeypatch, renewed
+):
+    """The claim is on disk, its answer comes when the lease is over: others may have taken everything over."""
+    channel, claimed = Scripted("sms", rate_per_s=40), []
+    play = stage(channel, rules=rules(lease=1.0))
+    play.open(40)
+    ask = play.writer.do
+
+    async def late(fn):
+        answer = await ask(fn)
+        if not claimed and getattr(answer, "claimed", None) and (answer.ours is not None) == renewed:
+            claimed.extend(str(row) for rows in answer.claimed.values() for row in rows)
+            time.sleep(1.1)  # noqa: ASYNC251 - as a process that is stopped
+        return answer
+
+    monkeypatch.setattr(play.writer, "do", late)
+    await play.play()
+    assert claimed
+    anew = {e.handle.rpartition(".")[2] for e in channel.envelopes if e.attempt > 1}
+    assert anew >= set(claimed)
+    assert play.counts() == only("accepted", 40)
+    assert set(channel.calls.values()) == {1}
+
+
 class Batching(Scripted):
     """A channel that takes several messages in one call, and answers as ``many`` says."""
 

@@ -14,7 +14,7 @@ class Streaming(Scripted):
     async def prepare(self, content):
         pass
 
-    def submit(self, envelope, done):
+    def submit(self, envelope, done, leave_by):
         self.envelopes.append(envelope)
         asyncio.get_running_loop().call_soon(done, Accepted(envelope.key))
         return True

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from math import inf
 from urllib.parse import parse_qs, parse_qsl, quote_plus
 
 import pytest
@@ -197,7 +198,7 @@ async def test_texts_that_wait_for_a_connection_are_told_until_they_have_left(ch
     assert channel.held == 0
     for n in range(3):
         envelope = an_envelope(address=Address(AddressKind.PHONE, f"+1413555010{n}"), content=content)
-        assert channel.submit(envelope, lambda _: done.release())
+        assert channel.submit(envelope, lambda _: done.release(), inf)
     assert channel.held == 3
     async with asyncio.timeout(5):
         for _ in range(3):

@@ -52,7 +52,7 @@ class Instant:
     async def prepare(self, content):
         pass
 
-    def submit(self, envelope, done):
+    def submit(self, envelope, done, leave_by):
         asyncio.get_running_loop().call_soon(done, Accepted(f"SM{envelope.key}"))
         return True
 

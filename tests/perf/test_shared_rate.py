@@ -79,18 +79,18 @@ class Dialing(ModelledChannel):
         super().__init__(name, provider, capabilities)
         self.rng, self.waiting = random.Random(name), []
 
-    def submit(self, envelope, done):
+    def submit(self, envelope, done, leave_by):
         if self.waiting or self.rng.random() < 0.05:
             if not self.waiting:
                 asyncio.get_running_loop().call_later(self.rng.uniform(0.05, 0.4), self.leave)
-            self.waiting.append((envelope, done))
+            self.waiting.append((envelope, done, leave_by))
             return True
-        return super().submit(envelope, done)
+        return super().submit(envelope, done, leave_by)
 
     def leave(self):
         waiting, self.waiting = self.waiting, []
-        for envelope, done in waiting:
-            super().submit(envelope, done)
+        for call in waiting:
+            super().submit(*call)
 
     @property
     def held(self):

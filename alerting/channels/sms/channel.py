@@ -86,13 +86,13 @@ class TwilioSms:
         if content.text not in self._prepared:
             await self._prepare(content.text)
 
-    def submit(self, envelope: Envelope, done: Callable[[Outcome], None]) -> bool:
+    def submit(self, envelope: Envelope, done: Callable[[Outcome], None], leave_by: float) -> bool:
         """Do what ``send`` does, telling ``done``; False until a first ``send`` has prepared the text."""
         prepared = self._prepared.get(envelope.content.text)
         if prepared is None:
             return False
         body = self._body(prepared, envelope)
-        self._transport.begin(prepared.target, body, partial(_tell, done, self._clock))
+        self._transport.begin(prepared.target, body, partial(_tell, done, self._clock), leave_by)
         return True
 
     @property

@@ -31,7 +31,7 @@ class Wire:
     read function and never as POSTFIELDS.
     """
 
-    __slots__ = ("_body", "_chunks", "_lines", "_target", "curl", "done")
+    __slots__ = ("_body", "_chunks", "_connect_s", "_lines", "_target", "curl", "done")
 
     def __init__(self, limits: Limits) -> None:
         self.done: Done | None = None
@@ -39,6 +39,7 @@ class Wire:
         self._chunks: list[bytes] = []
         self._lines: list[bytes] = []
         self._target: Target | None = None
+        self._connect_s = min(limits.deadline_s, CONNECT_S)
         self.curl = pycurl.Curl()
         self._prepare(limits)
 
@@ -49,7 +50,6 @@ class Wire:
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
         curl.setopt(pycurl.TIMEOUT_MS, int(limits.deadline_s * 1000))
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(min(limits.deadline_s, CONNECT_S) * 1000))
         curl.setopt(pycurl.MAXFILESIZE, MOST_BYTES)
         curl.setopt(pycurl.MAXAGE_CONN, IDLE_S)
         place = pycurl.CAPATH if Path(limits.authorities).is_dir() else pycurl.CAINFO
@@ -57,9 +57,12 @@ class Wire:
         curl.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
 
-    def load(self, target: Target, body: bytes, done: Done) -> None:
-        """Make ready for one exchange, whose end ``done`` is told."""
+    def load(self, target: Target, body: bytes, done: Done, connect_s: float) -> None:
+        """Make ready for one exchange, whose end ``done`` is told; it may wait so long for a connection."""
         self.done = done
+        # Nothing would mean the library's own limit.
+        most_ms = max(1, int(min(connect_s, self._connect_s) * 1000))
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, most_ms)
         self._chunks.clear()
         self._lines.clear()
         if target is not self._target:
@@ -126,10 +129,10 @@ class CurlDriver:
         self._multi.setopt(pycurl.M_MAXCONNECTS, in_flight)
         loop.add_reader(self._epoll.fileno(), self._ready)
 
-    def start(self, target: Target, body: bytes, done: Done) -> None:
+    def start(self, target: Target, body: bytes, done: Done, leave_by: float) -> None:
         """Begin an exchange, whose end ``done`` is told."""
         wire = self._free.pop() if self._free else Wire(self._limits)
-        wire.load(target, body, done)
+        wire.load(target, body, done, leave_by - self.loop.time())
         self._busy[wire.curl] = wire
         # This asks for a nudge through _time; exchanges started in one turn of the loop share it.
         self._multi.add_handle(wire.curl)

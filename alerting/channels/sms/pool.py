@@ -30,7 +30,8 @@ _NAMES_S: Final = 60.0
 #: What ends within so many seconds ends together, so that looking at deadlines costs nothing, and nothing
 #: leaves that would have no time for an answer.
 _GRAIN_S: Final = 0.02
-_LATE: Final = "the deadline has passed"
+_LATE: Final = Silence(sent=False, late=True, detail="the deadline has passed")
+_TOO_OLD: Final = Silence(sent=False, detail="it waited too long for a connection")
 #: Events taken in one turn of the loop, until others have theirs: some milliseconds' work.
 _A_TURN: Final = 64
 
@@ -42,6 +43,7 @@ class Waiting(NamedTuple):
     data: bytes
     method: str
     done: Done
+    leave_by: float
 
 
 class Pool:
@@ -68,7 +70,7 @@ class Pool:
 
     # -- exchanges --------------------------------------------------------------------------------
 
-    def start(self, target: Target, body: bytes, done: Done) -> None:
+    def start(self, target: Target, body: bytes, done: Done, leave_by: float) -> None:
         """Begin an exchange, whose end ``done`` is told."""
         if target is not self._target:
             self._target, self._head = target, head_of(target)
@@ -83,7 +85,7 @@ class Pool:
             if now - link.due < IDLE_S and self._carry(link, due, data, method, done):
                 return
             self._drop(link)
-        self._waiting.append(Waiting(due, data, method, done))
+        self._waiting.append(Waiting(due, data, method, done, leave_by))
         self._grow()
 
     @property
@@ -125,12 +127,15 @@ class Pool:
 
     def _free(self, link: Link) -> None:
         """Give a connection to the exchange that has waited longest, or keep it."""
-        if self._waiting:
-            due, data, method, done = self._waiting.popleft()
+        while self._waiting:
+            due, data, method, done, leave_by = entry = self._waiting.popleft()
+            if self._loop.time() > leave_by:
+                self._loop.call_soon(done, _TOO_OLD)
+                continue
             if self._carry(link, due, data, method, done):
                 return
             # The connection has died, and nothing of this exchange has left: it waits on, as the first.
-            self._waiting.appendleft(Waiting(due, data, method, done))
+            self._waiting.appendleft(entry)
             self._drop(link)
             self._grow()
             return
@@ -325,14 +330,14 @@ class Pool:
         now = self._loop.time()
         ended = now + _GRAIN_S
         while self._waiting and self._waiting[0].due <= ended:
-            self._waiting.popleft().done(Silence(sent=False, late=True, detail=_LATE))
+            self._waiting.popleft().done(_LATE)
         for link in [link for link in self._links.values() if link.due <= ended or not link.ready]:
             if self._links.get(link.fd) is not link:
                 continue  # somebody who was told has ended it
             if not link.ready and (link.due <= ended or not self._waiting):
-                self._unreached(link, Silence(sent=False, late=True, detail=_LATE))
+                self._unreached(link, _LATE)
             elif link.ready and link.done is not None:
-                self._end(link, Silence(sent=link.begun, late=True, detail=_LATE))
+                self._end(link, Silence(sent=link.begun, late=True, detail=_LATE.detail))
         dues = [link.due for link in self._links.values() if link.done is not None or not link.ready]
         if self._waiting:
             dues.append(self._waiting[0].due)

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 from alerting.channels.sms.origin import Origin
@@ -47,20 +48,23 @@ class Transport:
                 waiting.set_result(end)
 
         driver = self._to(target)
-        driver.start(target, body, done)
+        driver.start(target, body, done, inf)
         try:
             return await waiting
         except asyncio.CancelledError:
             driver.abandon(done)
             raise
 
-    def begin(self, target: Target, body: bytes, done: Done) -> None:
-        """Make one request and return at once; ``done`` is told its end, later, in this loop."""
+    def begin(self, target: Target, body: bytes, done: Done, leave_by: float = inf) -> None:
+        """Make one request and return at once; ``done`` is told its end, later, in this loop.
+
+        A request that has no connection by ``leave_by``, in the loop's seconds, does not leave.
+        """
         aimed, driver = self._aimed
         # A loop that still runs is the one that asks: one that had ended would have to be left behind.
         if driver is None or aimed is not target or self._loop is None or not self._loop.is_running():
             driver = self._to(target)
-        driver.start(target, body, done)
+        driver.start(target, body, done, leave_by)
 
     @property
     def held(self) -> int:
