@@ -1,5 +1,6 @@
 import pytest
 from campus import Campus
+from warm import serving
 
 
 @pytest.fixture
@@ -7,6 +8,13 @@ def campus(tmp_path, box):
     made = Campus(tmp_path, box)
     yield made
     made.close()
+
+
+@pytest.fixture
+def serve(campus):
+    """Have `alert serve` run beside the campus; its process."""
+    with serving(campus) as process:
+        yield process
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 from campus import Campus, until
-from warm import bare_campus, serving, typed
+from warm import WHOLE, bare_campus, serving, typed
 
 SHIFTED = str(Path(__file__).with_name("shifted.py"))
 HILL = ("send", "hazard", "-v", "place=Hill", "--no-wait")
-#: Makes a command go its whole way, and means nothing else.
-WHOLE = ("--without=",)
 
 
 class Jumping(Campus):
@@ -34,13 +32,7 @@ def campus(tmp_path, box):
     made.close()
 
 
-@pytest.fixture
-def serve(campus):
-    with serving(campus) as process:
-        yield process
-
-
-@pytest.mark.parametrize("way", [(), WHOLE], ids=["by the owner", "by the command"])
+@pytest.mark.parametrize("way", [(), (WHOLE,)], ids=["by the owner", "by the command"])
 def test_a_word_typed_after_two_minutes_is_asked_for_once_more_below_the_time_as_it_is_now(
     campus, serve, way
 ):

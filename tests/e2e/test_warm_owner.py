@@ -8,13 +8,10 @@ import time
 
 import pytest
 from campus import until
-from warm import bare_campus, serving, typed
+from warm import WHOLE, bare_campus, typed
 
 from alerting.cli import front
 from alerting.engine import control
-
-#: Makes a command go its whole way, and means nothing else.
-WHOLE = "--without="
 
 
 @pytest.fixture
@@ -22,12 +19,6 @@ def campus(tmp_path, box):
     made = bare_campus(tmp_path, box)
     yield made
     made.close()
-
-
-@pytest.fixture
-def serve(campus):
-    with serving(campus) as process:
-        yield process
 
 
 def served(campus, *words, **given):

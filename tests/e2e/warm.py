@@ -21,6 +21,10 @@ def bare_campus(home, box, kind=Campus):
     return made
 
 
+#: Makes a command go its whole way, and means nothing else.
+WHOLE = "--without="
+
+
 @contextlib.contextmanager
 def serving(campus, *words):
     process = campus.start(*words, "serve", "--json")
