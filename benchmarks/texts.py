@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -60,12 +60,9 @@ def _beside(
         _FEW,
     ):  # checks lists and channels.yaml, which is done when they change and measured by itself
         send(lab, channels, size)
+    own = (lambda: send(lab, channels, count).cpu_s, lambda: send(lab, channels, _FEW).cpu_s)
     ours, few, theirs, theirs_few = lab.pairs_of(
-        lambda: send(lab, channels, count).cpu_s,
-        lambda: send(lab, channels, _FEW).cpu_s,
-        lambda: peer(lab, "aiohttp", stub, count).cpu_s,
-        lambda: peer(lab, "aiohttp", stub, _FEW).cpu_s,
-        times=max(2, lab.pairs),
+        *own, *_peers(lab, "aiohttp", stub, count), times=max(2, lab.pairs)
     )
     note = f"{median(ours) / count * 1e6:.0f} µs against {median(theirs) / count * 1e6:.0f} µs"
     yield at_most(
@@ -74,8 +71,7 @@ def _beside(
         aiohttp,
         note=note,
     )
-    each = [(a - b) / (count - _FEW) * 1e6 for a, b in zip(ours, few, strict=True)]
-    each_theirs = [(a - b) / (count - _FEW) * 1e6 for a, b in zip(theirs, theirs_few, strict=True)]
+    each, each_theirs = _a_text(ours, few, count), _a_text(theirs, theirs_few, count)
     note = f"{median(each):.0f} µs against {median(each_theirs):.0f} µs"
     yield at_most(
         f"{what}: CPU a text beside plain aiohttp without ledger, start-up taken off both",
@@ -85,17 +81,24 @@ def _beside(
     )
     for name, least, many in slow:
         some = max(50, many // 4) if lab.quick else many
-        them, them_few = lab.pairs_of(
-            lambda name=name, some=some: peer(lab, name, stub, some).cpu_s,
-            lambda name=name: peer(lab, name, stub, _FEW).cpu_s,
-        )
-        cost = median((a - b) / (some - _FEW) * 1e6 for a, b in zip(them, them_few, strict=True))
+        ours, few, theirs, theirs_few = lab.pairs_of(*own, *_peers(lab, name, stub, some))
+        each, each_theirs = _a_text(ours, few, count), _a_text(theirs, theirs_few, some)
         yield at_least(
             f"{what}: CPU of {name} beside ours, start-up taken off both",
-            cost / median(each),
+            ratio(each_theirs, each),
             least,
-            note=f"{cost:,.0f} µs against {median(each):.0f} µs",
+            note=f"{median(each_theirs):,.0f} µs against {median(each):.0f} µs",
         )
+
+
+def _peers(lab: Lab, name: str, stub: StandIn, count: int) -> Sequence[Callable[[], float]]:
+    """Return a peer's whole run, and one that shows what its start-up costs."""
+    return lambda: peer(lab, name, stub, count).cpu_s, lambda: peer(lab, name, stub, _FEW).cpu_s
+
+
+def _a_text(whole: Sequence[float], few: Sequence[float], count: int) -> list[float]:
+    """Return the µs of one text in each round, start-up taken off."""
+    return [(a - b) / (count - _FEW) * 1e6 for a, b in zip(whole, few, strict=True)]
 
 
 def near_the_limit(lab: Lab) -> Iterator[Line]:
