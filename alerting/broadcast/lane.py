@@ -35,6 +35,8 @@ _SECOND: Final = 1_000_000
 _HELD: Final = 50_000
 #: The share of a lease after which it is renewed; and of which nothing is sent in at its end.
 _QUARTER: Final = 0.25
+#: How often the ledger's last turn fits into a lease at least: one that ends before its answer sends nothing.
+_TURNS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class Lane:
         self._facts: dict[str, Facts] = {}
         self._given_up: set[str] = set()
         self._look = not self._offers.waiting
-        self._next_look = self._next_renewal = 0.0
+        self._next_look = self._next_renewal = self._took = 0.0
         self._due: int | None = None
         self._known: int | None = None  #: the ledger may have more, of this priority at most
 
@@ -162,7 +164,7 @@ class Lane:
 
     def _turn(self, *, stopping: bool) -> Turn:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
-        lease_until = now + int(self._rules.lease * _SECOND)
+        lease_until = now + int(max(self._rules.lease, self._took * _TURNS) * _SECOND)
         turn = Turn(self.channel.name, self._owner, now=now, lease_until=lease_until, asked=mono)
         self._end_lives(turn)
         self._give_up(mono, now)
@@ -176,7 +178,7 @@ class Lane:
             turn.kept = list(self._holds)
             self._next_renewal = mono + self._rules.lease * _QUARTER
             if not turn.kept:
-                self._ours_since(mono)
+                self._ours_since(turn)
         turn.only = 0 if stopping else self._offers.take(short=self.short_of(0))
         if turn.only or (not stopping and (self._look or self._thirsty(mono))):
             turn.look = True
@@ -185,14 +187,15 @@ class Lane:
         self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
-    def _ours_since(self, asked: float) -> None:
-        """Send until a lease asked for at that moment nears its end, however late its answer came."""
-        self._senders.until = asked + self._rules.lease * (1 - _QUARTER)
+    def _ours_since(self, turn: Turn) -> None:
+        """Send until the lease a turn asked for nears its end, however late its answer came."""
+        self._senders.until = turn.asked + turn.lease_s * (1 - _QUARTER)
 
     def _answered(self, turn: Turn, answer: Answer) -> None:
         mono = self._clock.monotonic()
+        self._took = mono - turn.asked
         if answer.ours is not None:
-            self._ours_since(turn.asked)
+            self._ours_since(turn)
         ready: list[Item] = []
         for hold, items in turn.claims.items():
             taken = answer.claimed[hold]
@@ -272,10 +275,7 @@ class Lane:
         return self._look or self._offers.waiting or self._due is not None or self._known is not None
 
     def _thirsty(self, mono: float) -> bool:
-        """Whether to look for another batch: there is one, or time to look again, and little left in hand.
-
-        A lane that took more than it needs would keep it from other workers, and from its own memory.
-        """
+        """Whether to look for another batch: taken before it is needed, it is kept from other workers."""
         if not self.short_of(self._known or 0):
             return False
         if self._known is not None and not (self._queued and self._holds):

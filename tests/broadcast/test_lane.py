@@ -562,6 +562,26 @@ async def test_what_was_claimed_before_the_process_stood_still_does_not_leave_af
     assert set(channel.calls.values()) == {1}
 
 
+async def test_a_ledger_that_answers_later_than_a_lease_lasts_still_lets_everybody_be_told(
+    stage, monkeypatch
+):
+    """As a database does whose disk fails over, perhaps for as long as the alert lives."""
+    channel = Scripted("sms")
+    play = stage(channel, rules=rules(lease=0.2))
+    play.open(60)
+    ask = play.writer.do
+
+    async def late(fn):
+        answer = await ask(fn)
+        await asyncio.sleep(0.3)
+        return answer
+
+    monkeypatch.setattr(play.writer, "do", late)
+    await play.play()
+    assert play.counts() == only("accepted", 60)
+    assert set(channel.calls.values()) == {1}
+
+
 class Batching(Scripted):
     """A channel that takes several messages in one call, and answers as ``many`` says."""
 
