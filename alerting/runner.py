@@ -39,6 +39,7 @@ from alerting.gate import admit
 from alerting.keys import normal_id
 from alerting.leaving import Leaving
 from alerting.ledger.rows import Actor
+from alerting.openfiles import make_room
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened
 from alerting.service.order import Order
@@ -106,13 +107,12 @@ class Runner:
         Raises:
             LedgerBusy: another process has the ledger.
             LedgerLost: it was told to stop, and the ledger is away: nothing could be given back.
+            ConfigProblem: this process may not open enough files to send.
             AlertingError: the order cannot be opened; nothing of it was kept.
         """
-        self._leaving = Leaving(
-            self.app.where,
-            shared=self.app.shared is not None,
-            silent_since=lambda: self._writer.silent_since,
-        )
+        make_room()
+        shared = self.app.shared is not None
+        self._leaving = Leaving(self.app.where, shared=shared, silent_since=lambda: self._writer.silent_since)
         with nullcontext() if self.one_of_many else self.app.lock():
             while True:
                 try:
@@ -226,13 +226,9 @@ class Runner:
             plan = await asyncio.to_thread(self._planned, order)
         house = self.app.house()
         if plan.digest != order.digest:
-            raise PlanRefused(
-                Problem(
-                    where=order.request.template,
-                    what="template, channels.yaml or incident changed after the preview; nothing was sent",
-                    fix="repeat the command and look at the new preview",
-                )
-            )
+            what = "template, channels.yaml or incident changed after the preview; nothing was sent"
+            fix = "repeat the command and look at the new preview"
+            raise PlanRefused(Problem(where=order.request.template, what=what, fix=fix))
         at = self.clock.now()
         settled_plan, operators = plan, load_operators(self.app.config)
 

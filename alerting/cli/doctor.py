@@ -81,6 +81,7 @@ def _findings(face: Face, *, quick: bool) -> Iterator[Finding]:
         ("on call", lambda: health_config.on_call(config, state, clock.now())),
         ("state", lambda: health_machine.directory(state)),
         ("disk", lambda: health_machine.disk(state)),
+        ("open files", lambda: health_machine.open_files(sum(one.in_flight for one in config.channels))),
         ("ledger", lambda: _ledger(face, config, state, quick=quick)),
         ("clock", lambda: health_machine.clock(clock.now(), [config.path, state / "ledger.db"])),
         ("time zone", lambda: health_machine.time_zone(config.campus.time_zone, clock.now())),

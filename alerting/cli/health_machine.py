@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from alerting import openfiles
 from alerting.cli.finding import Area, Finding, Level, failures
 from alerting.cli.words import span
 from alerting.errors import LedgerUnavailable
@@ -79,6 +80,17 @@ def disk(state: Path) -> Iterator[Finding]:
     else:
         fix = "free at least 200 MB where the state directory is"
         yield Finding(what="disk", level=Level.FAIL, detail=detail, fix=fix)
+
+
+def open_files(in_flight: int) -> Iterator[Finding]:
+    """Look whether a sender may open as many connections as the channels are configured for."""
+    allowed, wanted = openfiles.most(), openfiles.LEAST + in_flight
+    detail = f"{allowed:,} at once, connections included; these channels may take {wanted:,}"
+    if allowed >= wanted:
+        yield Finding(what="open files", detail="as many as these channels may take")
+    else:
+        level = Level.FAIL if allowed < openfiles.LEAST else Level.WARN
+        yield Finding(what="open files", level=level, detail=detail, fix=openfiles.ADVICE)
 
 
 def clock(now: datetime, files: Sequence[Path]) -> Iterator[Finding]:

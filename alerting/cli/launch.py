@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.engine.control import Unanswered, ask, raise_refusal, refusal
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
+from alerting.openfiles import ADVICE, SPENT
 from alerting.service.opening import Opened
 from alerting.service.order import Order
 
@@ -129,7 +130,8 @@ def _child(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
         code = _serve(app, order, plan, pipe)
     except OSError as error:
         where, what = error.filename or app.state, f"{error.strerror or error}; nothing was sent"
-        fix = "let this user write there, and see that the disk has space"
+        full = error.errno in SPENT
+        fix = ADVICE if full else "let this user write there, and see that the disk has space"
         _tell(pipe, refusal(LedgerUnavailable(Problem(where=str(where), what=what, fix=fix))))
         _log_failure(app, error)
     except BaseException as error:  # noqa: BLE001 - nothing may climb back into the parent's code

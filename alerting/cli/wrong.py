@@ -11,6 +11,7 @@ from typing import Final
 from alerting.cli.keyboard import deafen
 from alerting.cli.words import clean
 from alerting.errors import AlertingError, ConfigProblem, Exit
+from alerting.openfiles import ADVICE, SPENT
 
 #: What a full disk, a quota, a limit and a terminal that was closed say to whoever writes there.
 _UNHEARD: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -33,6 +34,9 @@ def tell(error: Exception) -> int:
         deafen()
         _say(f"alert: stdout: {error.strerror}, so this was not told whole; what was done is on record")
         return Exit.BUG
+    if isinstance(error, OSError) and error.errno in SPENT:
+        _say(f"alert: {clean(str(error.filename or 'this program'))}: {error.strerror}; {ADVICE}")
+        return Exit.USAGE
     return _bug(error)
 
 

@@ -1,6 +1,8 @@
 import json
 import os
+import resource
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 
@@ -216,3 +218,21 @@ def test_the_password_of_a_proxy_is_not_shown(alert):
 
     assert "HTTPS_PROXY" in done.stdout
     assert "not-a-real-password@" not in done.stdout
+
+
+def test_fewer_open_files_than_the_channels_may_take_is_a_warning_and_too_few_to_send_a_failure(alert):
+    def looked(limit):
+        def limited():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+        words = ("doctor", "--quick", "--json")
+        env = {**alert.credentials}
+        with alert.start(*words, env=env, stdout=subprocess.PIPE, preexec_fn=limited) as process:
+            found = json.loads(process.communicate(timeout=30)[0])["findings"]
+        [one] = [finding for finding in found if finding["what"] == "open files"]
+        return one
+
+    assert looked(4096)["level"] == "ok"
+    assert looked(100)["level"] == "warn"
+    assert looked(40)["level"] == "fail"
+    assert "LimitNOFILE" in looked(40)["fix"]
