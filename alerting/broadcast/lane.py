@@ -33,7 +33,7 @@ from alerting.telemetry import Log
 _SECOND: Final = 1_000_000
 #: Microseconds until a batch that somebody else holds is asked for again.
 _HELD: Final = 50_000
-#: The share of a lease after which it is renewed; and of which nothing is sent in at its end.
+#: The share of a lease after which it is renewed.
 _QUARTER: Final = 0.25
 #: How often the ledger's last turn fits into a lease at least: one that ends before its answer sends nothing.
 _TURNS: Final = 3.0
@@ -166,6 +166,8 @@ class Lane:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         lease_until = now + int(max(self._rules.lease, self._took * _TURNS) * _SECOND)
         turn = Turn(self.channel.name, self._owner, now=now, lease_until=lease_until, asked=mono)
+        # What is asked for now may be shorter than what was granted, and be granted unheard.
+        self._senders.until = min(self._senders.until, turn.ours_until)
         self._end_lives(turn)
         self._give_up(mono, now)
         turn.threads = self.channel.capabilities.threads
@@ -178,7 +180,7 @@ class Lane:
             turn.kept = list(self._holds)
             self._next_renewal = mono + self._rules.lease * _QUARTER
             if not turn.kept:
-                self._ours_since(turn)
+                self._senders.until = turn.ours_until
         turn.only = 0 if stopping else self._offers.take(short=self.short_of(0))
         if turn.only or (not stopping and (self._look or self._thirsty(mono))):
             turn.look = True
@@ -187,15 +189,13 @@ class Lane:
         self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
-    def _ours_since(self, turn: Turn) -> None:
-        """Send until the lease a turn asked for nears its end, however late its answer came."""
-        self._senders.until = turn.asked + turn.lease_s * (1 - _QUARTER)
-
     def _answered(self, turn: Turn, answer: Answer) -> None:
         mono = self._clock.monotonic()
         self._took = mono - turn.asked
         if answer.ours is not None:
-            self._ours_since(turn)
+            self._senders.until = turn.ours_until
+            for hold in turn.kept:
+                hold.lost = hold.batch.id not in answer.ours
         ready: list[Item] = []
         for hold, items in turn.claims.items():
             taken = answer.claimed[hold]
@@ -208,8 +208,7 @@ class Lane:
                 ready.append(item)
         self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
         self._part.heard(turn, answer, mono)
-        if answer.ours is not None:
-            self._holds = [hold for hold in self._holds if hold.out or hold.batch.id in answer.ours]
+        self._holds = [hold for hold in self._holds if hold.out or not hold.lost]
         if turn.look:
             # What is due and was not to be had is held by somebody else, who may stand still.
             due = answer.next_due

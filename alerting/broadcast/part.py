@@ -34,9 +34,7 @@ class Part:
         """Whether this lane knows its part; before that it claims nothing."""
         return self._alone or self.spoken
 
-    def _take(self, share: Share | None, mono: float, *, said: bool) -> None:
-        if said:
-            self.spoken, self._next_word = True, mono + _WORD_S
+    def _take(self, share: Share | None, mono: float) -> None:
         if share is None:
             self.spoken = False
             self._pace.block(mono + _WORD_S / 2)
@@ -66,4 +64,8 @@ class Part:
         if turn.leaves:
             self.spoken, self._share, self._next_word = False, None, float("-inf")
         elif answer.share is not None or turn.speaks:
-            self._take(answer.share, mono, said=turn.word or turn.joins)
+            if turn.word or turn.joins:
+                # From when it was asked for: the others count from a moment not long after, however late
+                # the answer came, and nothing may be sent here longer than they count us in.
+                self.spoken, self._next_word = True, turn.asked + _WORD_S
+            self._take(answer.share, mono)

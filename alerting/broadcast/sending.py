@@ -128,7 +128,7 @@ class Senders:
                 self._prepare(self._stream, facts)
                 return
             now = self._monotonic()
-            if now > self.until and not item.lookup:
+            if (now > self.until or item.hold.lost) and not item.lookup:
                 # This process, or its ledger, stood still: somebody else may have taken the message over.
                 self._return(Unsent())
                 continue
@@ -220,7 +220,8 @@ class Senders:
         now = self._monotonic()
         while len(items) + 1 < self._most and self._ready:
             candidate = self._ready[0]
-            if candidate.lookup or candidate.hold.facts is not first.hold.facts:
+            hold = candidate.hold
+            if candidate.lookup or hold.lost or hold.facts is not first.hold.facts:
                 break
             if self._pace.wait(self._units(candidate), now) > 0:
                 break

@@ -17,6 +17,8 @@ from alerting.ledger.sharing import Sharing
 #: Microseconds before an attempt from which on other messages are told apart from it by their ids.
 _LATELY: Final = 24 * 3600 * 1_000_000
 _SECOND: Final = 1_000_000
+#: The share of a lease in which messages are sent; the rest is for clocks, and for what is on its way.
+_SURE: Final = 0.75
 
 
 @dataclass(slots=True)
@@ -49,6 +51,14 @@ class Turn:
     def lease_s(self) -> float:
         """How long a lease lasts, in seconds."""
         return (self.lease_until - self.now) / _SECOND
+
+    @property
+    def ours_until(self) -> float:
+        """Until when what was leased or renewed here may be sent, in monotonic seconds.
+
+        From when it was asked for, however late the answer came: others may take it over a lease later.
+        """
+        return self.asked + self.lease_s * _SURE
 
     @property
     def idle(self) -> bool:

@@ -73,7 +73,8 @@ class Hold:
     """A leased batch: rows to send in order, rows that wait for a time, and how many are out.
 
     ``threads`` holds by address the ids of the incident's earlier messages. ``short`` says that the ledger
-    did not take every result: when the batch is given back, there may be more to do in it.
+    did not take every result: when the batch is given back, there may be more to do in it. ``lost`` says
+    that somebody else has the batch: nothing of it may be sent here any more.
     """
 
     batch: Batch
@@ -83,6 +84,7 @@ class Hold:
     threads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     out: int = 0
     short: bool = False
+    lost: bool = False
     _order: int = 0
 
     @classmethod

@@ -8,8 +8,11 @@ from stage import Scripted, Searchable, only, rules
 
 from alerting.broadcast.retry import Policy
 from alerting.channels.base import Absent, CannotTell, Found
+from alerting.clock import micros
 from alerting.digest import delivery_key
 from alerting.errors import LedgerUnavailable
+from alerting.ledger.rows import Settled
+from alerting.model.delivery import State
 from alerting.model.outcome import Accepted, Deferred, Reason, Rejected, Unknown
 from alerting.testing.builders import some_deliveries
 
@@ -580,6 +583,79 @@ async def test_a_ledger_that_answers_later_than_a_lease_lasts_still_lets_everybo
     await play.play()
     assert play.counts() == only("accepted", 60)
     assert set(channel.calls.values()) == {1}
+
+
+async def test_what_waited_for_room_while_another_took_its_batch_does_not_leave(stage, monkeypatch):
+    """The next lease is asked for after the thaw, and granted for other batches at most."""
+    gate = asyncio.Event()
+
+    async def held(envelope):
+        await gate.wait()
+        return Accepted(envelope.key)
+
+    channel = Searchable("sms", lambda envelope, _: held(envelope), in_flight=2)
+    play = stage(channel, rules=rules(lease=1.0))
+    play.open(3)
+    ask, claimed, took_over = play.writer.do, [], []
+
+    def take_over(ledger):
+        now = micros(play.clock.now())
+        batch = ledger.lease("sms", owner="another", at=now, until=now + 60_000_000)
+        found = [
+            Settled(row.id, row.attempt, State.ACCEPTED, "found", now, 0, f"theirs-{row.id}")
+            for row in batch.rows
+        ]
+        took_over.append(ledger.settle(batch, found))
+        ledger.release(batch, not_before=now)
+
+    async def do(fn):
+        if len(claimed) == 3 and not took_over:
+            time.sleep(1.1)  # noqa: ASYNC251 - as a process that is stopped
+            await ask(take_over)
+        answer = await ask(fn)
+        claimed.extend(row for rows in getattr(answer, "claimed", {}).values() for row in rows)
+        if took_over and getattr(answer, "ours", None) is not None:
+            asyncio.get_running_loop().call_later(0.01, gate.set)
+        return answer
+
+    monkeypatch.setattr(play.writer, "do", do)
+    await play.play()
+    assert took_over == [3]
+    assert len(channel.envelopes) == 2
+    assert play.counts() == only("accepted", 3)
+
+
+async def test_who_asks_for_a_shorter_lease_goes_by_it_before_the_answer(stage, monkeypatch):
+    """The longer one was for a slow ledger; the shorter is on disk when the process is stopped."""
+    gate = asyncio.Event()
+
+    async def held(envelope):
+        await gate.wait()
+        return Accepted(envelope.key)
+
+    channel = Searchable("sms", lambda envelope, _: held(envelope), in_flight=2)
+    play = stage(channel, rules=rules(lease=1.0))
+    play.open(3)
+    ask, claimed, renewals, left = play.writer.do, [], [], []
+
+    async def do(fn):
+        answer = await ask(fn)
+        claimed.extend(row for rows in getattr(answer, "claimed", {}).values() for row in rows)
+        if len(claimed) == 3 and getattr(answer, "ours", None):
+            renewals.append(answer)
+            if len(renewals) == 1:
+                await asyncio.sleep(1.0)
+            if len(renewals) == 3:
+                time.sleep(1.1)  # noqa: ASYNC251 - as a process that is stopped
+                gate.set()
+                await asyncio.sleep(0.05)
+                left.append(len(channel.envelopes))
+        return answer
+
+    monkeypatch.setattr(play.writer, "do", do)
+    await play.play()
+    assert left == [2]
+    assert play.counts() == only("accepted", 3)
 
 
 class Batching(Scripted):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.share import divided
-from alerting.clock import FrozenClock, SystemClock
+from alerting.clock import FrozenClock, SystemClock, micros
 from alerting.errors import LedgerBusy
 from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.ledger import PostgresLedger
@@ -143,6 +143,55 @@ def test_a_file_is_not_shared(tmp_path):
     ledger = SqliteLedger.open(tmp_path / "ledger.db", clock=FrozenClock())
     assert not isinstance(ledger, Sharing)
     ledger.close()
+
+
+def test_who_stood_still_between_the_server_s_clock_and_its_own_is_not_behind_afterwards(hosts):
+    """By a clock that was set back, a lease would be over before its owner stops sending by it."""
+    own = FrozenClock()
+    clock = ServerClock(own)
+    ledger = hosts(clock)
+    ask = ledger._connection.all
+
+    def late(name, params=()):
+        rows = ask(name, params)
+        own.advance(timedelta(seconds=8 if name == "speakers" else 0))
+        return rows
+
+    ledger._connection.all = late
+    before = clock.now()
+    speak(ledger, "a")
+    assert clock.now() - before >= timedelta(seconds=8)
+
+
+def test_who_stands_still_while_it_connects_asks_the_server_for_the_time_again(hosts):
+    class Frozen(FrozenClock):
+        """Stands still for half a minute behind the first question."""
+
+        looks = 0
+
+        def monotonic(self):
+            self.looks += 1
+            return super().monotonic() + (30 if self.looks > 1 else 0)
+
+    own = Frozen()
+    hosts(ServerClock(own))
+    assert own.looks == 4, "one look before each question, and one behind its answer"
+
+
+def test_a_late_answer_counts_where_it_says_later_or_nothing_better_is_known():
+    own = FrozenClock()
+    clock, start = ServerClock(own), own.now()
+
+    def learn(seconds, *, late_s):
+        asked = own.monotonic()
+        own.advance(timedelta(seconds=late_s))
+        clock.learn(micros(start + timedelta(seconds=seconds)), asked=asked)
+        return (clock.now() - start).total_seconds()
+
+    assert learn(100, late_s=5) == 100
+    assert learn(103, late_s=5) == 105
+    assert learn(200, late_s=5) == 200
+    assert learn(50, late_s=0.1) == 50, "the server's clock was set, or another server took over"
 
 
 def test_every_host_goes_by_the_server_s_clock(hosts):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
-from alerting.clock import Clock, instant
+from alerting.clock import Clock, instant, micros
+
+#: An answer that took longer, in seconds, does not say what time it is: somebody stood still on its way.
+#: Far below the quarter of a lease in which nothing is sent any more.
+_PROMPT_S: Final = 0.5
 
 
 class ServerClock:
@@ -30,9 +35,18 @@ class ServerClock:
         """Return this machine's monotonic seconds."""
         return self._own.monotonic()
 
-    def learn(self, at: int) -> None:
-        """Take the server's time, in microseconds since 1970, as it is at this moment."""
-        self._heard = at, self._own.monotonic()
+    def learn(self, at: int, *, asked: float) -> bool:
+        """Take the server's time, in microseconds since 1970, told to who asked at ``asked`` (monotonic).
+
+        Return whether it came promptly. A late answer says only that it is at least so late: taken for the
+        time of this moment it would set the clock back, and a lease would end before its owner thinks. It
+        counts only where nothing better is known.
+        """
+        mono = self._own.monotonic()
+        prompt = mono - asked <= _PROMPT_S
+        if prompt or self._heard is None or at > micros(self.now()):
+            self._heard = at, mono
+        return prompt
 
     @property
     def ahead(self) -> timedelta:

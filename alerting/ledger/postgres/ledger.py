@@ -36,6 +36,9 @@ from alerting.model.receipt import Receipt
 _PATIENCE: Final = timedelta(seconds=5)
 #: How often whoever finds nothing to take up looks for others that stand still, in seconds.
 _SWEEP_S: Final = 2.0
+_NOW: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+#: How often the time is asked for until an answer comes promptly.
+_TIMES_ASKED: Final = 3
 
 
 class _Act(NamedTuple):
@@ -91,11 +94,14 @@ class PostgresLedger(Receiving, Drilling):
         return cls(connection, clock, place)
 
     def _learn(self) -> None:
-        if isinstance(self._clock, ServerClock):
-            ((now,),) = self._connection.do(
-                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-            )
-            self._clock.learn(now)
+        clock = self._clock
+        if not isinstance(clock, ServerClock):
+            return
+        for _ in range(_TIMES_ASKED):
+            asked = clock.monotonic()
+            ((now,),) = self._connection.do(_NOW)
+            if clock.learn(now, asked=asked):
+                return
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

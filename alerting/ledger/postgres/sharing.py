@@ -26,11 +26,12 @@ class Speakers:
 
     def share(self, channel: str, owner: str) -> Share | None:
         """Return an owner's share, or None when it is not among the speakers (any more)."""
+        asked = self._clock.monotonic()
         rows = self._db.all("speakers", (channel,))
         for place, (name, since, now) in enumerate(rows):
             if name == owner:
                 if isinstance(self._clock, ServerClock):
-                    self._clock.learn(now)
+                    self._clock.learn(now, asked=asked)
                 # The first was alone when it began; whoever found others waits for them to slow down.
                 wait = max(0, since + JOIN_US - now) if place else 0
                 return Share(place, len(rows), wait / _SECOND)
