@@ -199,11 +199,13 @@ def open_exercise(
     ``house`` is the one ``exercise_house`` gave.
 
     Raises:
-        Taken: the planned time is another's.
+        Taken: the planned time is another's, or its window has closed since it was looked at.
         NotAllowed: a real alert is in force.
         PlanRefused: the plan is no drill.
     """
     refuse_unwalled(plan)
+    if detail != BY_HAND and at > occurrence.ends_at:
+        raise Taken
     if real := in_force(ledger, at):
         raise NotAllowed(
             Problem(

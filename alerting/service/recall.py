@@ -11,6 +11,8 @@ from alerting.clock import instant
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
+from alerting.model.delivery import State
+from alerting.model.outcome import Reason
 
 #: Acts: that an alert recalls others, and what came of it.
 RECALLED: Final = "alert.recalled"
@@ -49,6 +51,31 @@ def outcome_of_recall(ledger: LedgerReader, alert_id: str) -> Mapping[str, int] 
     acts = (act for act in ledger.audit(alert_id) if act.action == TAKEN_BACK)
     found = next(acts, None)
     return json.loads(found.body) if found else None
+
+
+def gone_so_far(ledger: LedgerReader, recall: Alert) -> tuple[int, int]:
+    """Return how many messages were taken back, and corrections not needed then.
+
+    By all who were at it: what broke off, here or on another host, had taken back its part.
+    """
+
+    def count(alert_id: str, state: State, reason: Reason) -> int:
+        return sum(row.reason == reason.code for row in ledger.deliveries(alert_id, states=(state,)))
+
+    back = sum(count(name, State.UNDELIVERED, Reason.CANCELLED) for name in recall.references)
+    return back, count(recall.id, State.CANCELLED, Reason.SUPERSEDED)
+
+
+def note_taken_back(ledger: Ledger, alert_id: str, told: Mapping[str, int], *, at: int) -> bool:
+    """Put on record what came of a recall; say whether it was news.
+
+    Of two hosts that took back, because one was taken for gone, the first to end tells.
+    """
+    ledger.alone(f"taken back {alert_id}")
+    if outcome_of_recall(ledger, alert_id) is not None:
+        return False
+    ledger.record_act(TAKEN_BACK, alert_id, told, actor=_BY_ITSELF, at=at)
+    return True
 
 
 def note_trouble(ledger: Ledger, alert_id: str, words: str, *, at: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -20,14 +20,20 @@ from alerting.clock import Clock, micros
 from alerting.digest import delivery_key
 from alerting.errors import words_of
 from alerting.ledger.base import Ledger, LedgerReader, LedgerWriter
-from alerting.ledger.rows import Actor, AlertRecord
+from alerting.ledger.rows import AlertRecord
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason
 from alerting.model.receipt import Receipt, ReceiptStatus
-from alerting.service.recall import TAKEN_BACK, note_trouble, unfinished
+from alerting.service.recall import (
+    TAKEN_BACK,
+    gone_so_far,
+    note_taken_back,
+    note_trouble,
+    outcome_of_recall,
+    unfinished,
+)
 from alerting.telemetry import Log
 
-_BY_ITSELF: Final = Actor(name="alert", origin="by itself")
 #: Calls open at once: taking back must not crowd out the correction on the same account.
 _AT_ONCE: Final = 20
 #: How long what is just leaving is waited for, and a correction before its wrong post is deleted.
@@ -119,10 +125,10 @@ class Recalls:
 
     async def _attempt(self, taking: _TakingBack, name: str) -> None:
         with ExitStack() as held:
-            if await asyncio.to_thread(held.enter_context, self.alone(f"recall {name}")):
-                await taking.run()
-            else:
+            if not await asyncio.to_thread(held.enter_context, self.alone(f"recall {name}")):
                 del self._tasks[name]  # should that host end, a later look finds it unfinished
+            elif await self.writer.do(lambda ledger: outcome_of_recall(ledger, name)) is None:
+                await taking.run()
 
     async def _until_done(self, attempt: Callable[[], Awaitable[None]], recall: str = "") -> None:
         """Begin anew what breaks off. An error here must end neither the lanes nor the process."""
@@ -155,22 +161,19 @@ class _TakingBack:
 
     async def run(self) -> None:
         """Take everything back, then put on record what came of it."""
-        back = self._done.taken_back
-        self._done = Retreat(asked=back, taken_back=back, spared=self._done.spared)
+        self._done = Retreat()
         self._until = self._house.clock.monotonic() + _LONGEST_S
         earlier = await self._read(
             lambda ledger: [ledger.alert(name) for name in self._recall.alert.references]
         )
         lanes = [(record, lane.channel) for record in earlier if record for lane in record.lanes]
         await _all(self._tell_late(), *(self._from(record, name) for record, name in lanes))
-        at, body = micros(self._house.clock.now()), asdict(self._done)
-        name = self._recall.alert.id
-
-        def note(ledger: Ledger) -> None:
-            ledger.record_act(TAKEN_BACK, name, body, actor=_BY_ITSELF, at=at)
-
-        await self._house.writer.do(note)
-        self._house.log.info(TAKEN_BACK, alert=name, **body)
+        name, at = self._recall.alert.id, micros(self._house.clock.now())
+        back, spared = await self._read(partial(gone_so_far, recall=self._recall.alert))
+        asked = self._done.asked + back - self._done.taken_back
+        told = asdict(replace(self._done, asked=asked, taken_back=back, spared=spared))
+        if await self._house.writer.do(lambda ledger: note_taken_back(ledger, name, told, at=at)):
+            self._house.log.info(TAKEN_BACK, alert=name, **told)
 
     async def _read(self, question: Callable[[LedgerReader], Any]) -> Any:
         """Ask the ledger beside the thread that writes: a long answer must not hold up a lane."""
@@ -238,10 +241,9 @@ class _TakingBack:
             self._done.asked += 1
             if isinstance(await _retract(channel, row.provider_id), Accepted):
                 self._done.taken_back += 1
-                spared = await self._gone(record, row)
-                self._done.spared += spared
+                await self._gone(record, row)
 
-    async def _gone(self, record: AlertRecord, row: Delivery) -> int:
+    async def _gone(self, record: AlertRecord, row: Delivery) -> None:
         """Record that a message was taken back; whom nothing wrong reaches needs no correction either."""
         at = self._house.clock.now()
         receipt = Receipt(
@@ -256,19 +258,16 @@ class _TakingBack:
         )
         names = self._recall.alert.references
 
-        def change(ledger: Ledger) -> int:
+        def change(ledger: Ledger) -> None:
             ledger.apply([receipt], at=micros(at))
             told = (
                 d for name in names for d in ledger.deliveries(name, channel=row.channel, address=row.address)
             )
-            if any(other.state in _OUT or other.maybe_twice for other in told):
-                return 0
-            mine = self._recall.alert.id
-            return ledger.withdraw(
-                mine, row.channel, row.address, reason=Reason.SUPERSEDED.code, at=micros(at)
-            )
+            if not any(other.state in _OUT or other.maybe_twice for other in told):
+                mine, why = self._recall.alert.id, Reason.SUPERSEDED.code
+                ledger.withdraw(mine, row.channel, row.address, reason=why, at=micros(at))
 
-        return await self._house.writer.do(change)
+        await self._house.writer.do(change)
 
     # -- public posts
 

@@ -89,6 +89,25 @@ def test_within_its_window_it_starts_late_and_after_it_is_missed_and_told_once(n
     assert "13:00" in told.body
 
 
+def test_who_stood_still_until_the_window_closed_does_not_start_what_is_missed_by_then(noon):
+    """Another scheduler has said so meanwhile, or will: nobody may be surprised by a drill at night."""
+    campus, programme = noon
+    campus.clock.advance(timedelta(minutes=31))
+    plan = campus.house
+
+    def house():
+        """Read while the plan is made, behind the look and before the planned time is taken."""
+        campus.house = plan
+        campus.clock.advance(timedelta(minutes=40))
+        return plan()
+
+    campus.house = house
+    fired = campus.fire(programme)
+    assert (fired.opened, fired.refused) == ([], [])
+    again = campus.fire(programme)
+    assert (again.opened, [m.key for m in again.missed]) == ([], ["2026-09-02T12:00:00"])
+
+
 def test_a_clock_that_is_set_back_fires_nothing_twice(noon):
     campus, programme = noon
     campus.clock.advance(timedelta(minutes=31))

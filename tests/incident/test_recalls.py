@@ -228,6 +228,41 @@ async def test_what_another_host_takes_back_is_left_to_it_until_it_ends(scene):
     writer.close()
 
 
+def acts_of(path, alert):
+    return read(path, lambda ledger: [act.action for act in ledger.audit(alert)])
+
+
+async def test_what_another_host_finished_since_the_look_is_not_taken_back_again(scene):
+    path, _, recall = scene
+    other, late = Provider("texts", lambda _: Rejected(Reason.BAD_REQUEST)), Provider("texts")
+
+    @contextmanager
+    def alone(_):
+        """It lets go of the recall, finished, just before we may have it."""
+        asyncio.run(take_back(path, other))
+        yield True
+
+    await take_back(path, late, alone=alone)
+    assert (len(other.asked), late.asked) == (3, [])
+    assert acts_of(path, recall).count("alert.taken_back") == 1
+
+
+async def test_of_two_hosts_that_take_back_the_first_to_end_tells_what_came_of_it(scene):
+    """One was cut off for so long that the other was let in, and comes back."""
+    path, _, recall = scene
+
+    class CutOff(Provider):
+        async def retract(self, provider_id):
+            if not self.asked:
+                self.asked.append(provider_id)
+                await take_back(path, Provider("texts"))
+            return await super().retract(provider_id)
+
+    await take_back(path, CutOff("texts"))
+    assert acts_of(path, recall).count("alert.taken_back") == 1
+    assert read(path, lambda ledger: outcome_of_recall(ledger, recall))["taken_back"] == 3
+
+
 def test_whoever_waits_for_a_recall_that_is_stuck_is_told_and_let_go(campus, capsys):
     wrong = campus.send()
     campus.settle(wrong, [accepted] * 4)
