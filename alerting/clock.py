@@ -14,6 +14,10 @@ class Clock(Protocol):
         """Return the wall time, aware, in UTC."""
         ...
 
+    def micros(self) -> int:
+        """Return the wall time as microseconds since 1970: ``micros(now())``, for who needs no more."""
+        ...
+
     def monotonic(self) -> float:
         """Return seconds that never jump, for spans and deadlines."""
         ...
@@ -26,9 +30,12 @@ class SystemClock:
         """Return the wall time, aware, in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return time.monotonic()
+    def micros(self) -> int:
+        """Return the wall time as microseconds since 1970; by way of ``now`` it takes three times as long."""
+        return time.time_ns() // 1000
+
+    #: The machine's monotonic seconds; asked for several times a message, so there is no call around it.
+    monotonic = staticmethod(time.monotonic)
 
 
 class FrozenClock:
@@ -41,6 +48,10 @@ class FrozenClock:
     def now(self) -> datetime:
         """Return the frozen wall time."""
         return self._now
+
+    def micros(self) -> int:
+        """Return the frozen wall time as microseconds since 1970."""
+        return micros(self.now())
 
     def monotonic(self) -> float:
         """Return the frozen monotonic seconds."""

@@ -14,7 +14,7 @@ from alerting.broadcast.sending import Told, Unsent
 from alerting.broadcast.window import Window
 from alerting.broadcast.work import Hold, Item
 from alerting.channels.base import Absent, CannotTell, Channel, Found, Lookup
-from alerting.clock import Clock, micros
+from alerting.clock import Clock
 from alerting.ledger.rows import Settled
 from alerting.model.delivery import State
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Scope, Unknown
@@ -74,7 +74,7 @@ class Desk:
             self._wake.set()
 
     def _take_in(self, item: Item, told: Told) -> None:
-        now, mono = micros(self._clock.now()), self._clock.monotonic()
+        now, mono = self._clock.micros(), self._clock.monotonic()
         match told:
             case Unsent():
                 self._record(item, self._unsent(item, now))
@@ -94,7 +94,7 @@ class Desk:
             row.attempt,
             _ACCEPTED,
             "accepted",
-            micros(self._clock.now()),
+            self._clock.micros(),
             0,
             outcome.provider_id,
             outcome.permalink,

@@ -116,16 +116,16 @@ class Senders:
         A message counts from when it leaves, as the provider hears it: between the word that it may go and
         its first byte a busy machine may have done something else, or a connection may have to be opened.
         """
-        ready = self._ready
-        if self._held:
+        ready, stream = self._ready, self._stream
+        if stream and self._held:
             # Since the last look they may have left: at this moment at the latest.
             self._pace.left(self._held, self._monotonic())
-            self._look_held()
+            self._held = stream.held
         while ready and self._open < self._limit and not self._closed:
             item = ready[0]
             facts = item.hold.facts
-            if self._stream and id(facts) not in self._prepared:
-                self._prepare(self._stream, facts)
+            if stream and id(facts) not in self._prepared:
+                self._prepare(stream, facts)
                 return
             now = self._monotonic()
             if (now > self.until or item.hold.lost) and not item.lookup:
@@ -141,13 +141,10 @@ class Senders:
                 self._begin(ready.popleft())
                 if (left_at := self._monotonic()) - now > _AT_ONCE_S:
                     self._pace.left(1, left_at)
-                self._look_held()
+                if stream:
+                    self._held = stream.held
                 continue
             self._return(Unsent())
-
-    def _look_held(self) -> None:
-        if self._stream:
-            self._held = self._stream.held
 
     def _return(self, told: Told) -> None:
         self.unsent -= 1

@@ -19,6 +19,7 @@ from alerting.model.delivery import State
 from alerting.model.message import Content
 
 _UNCERTAIN: Final = State.UNCERTAIN
+_SENDING: Final = State.SENDING
 _KINDS: Final = {kind.value: kind for kind in AddressKind}
 
 
@@ -95,8 +96,8 @@ class Hold:
         # Its rows live on as items, which go as they end; a batch with one straggler keeps no others.
         hold = cls(batch=batch._replace(rows=()), facts=facts, threads=threads)
         for row in batch.rows:
-            item = Item(row=row, hold=hold)
-            if row.state is State.UNCERTAIN:
+            item = Item(row, hold)
+            if row.state is _UNCERTAIN:
                 item.inherited = True
                 hold.put(item, due_at=row.sent_at + quarantine)
             elif row.due_at:
@@ -158,6 +159,4 @@ class Hold:
 
 def begun(row: Row, at: int) -> Row:
     """Return a row whose next attempt is committed; ``_replace`` would take three times as long."""
-    return Row(
-        row.id, row.address, State.SENDING, row.attempt + 1, row.due_at, at, row.maybe_twice, row.fallback
-    )
+    return Row(row.id, row.address, _SENDING, row.attempt + 1, row.due_at, at, row.maybe_twice, row.fallback)

@@ -152,10 +152,11 @@ class Connection:
 
     def taken(self, rows: Iterable[Taken]) -> str:
         """Return accepted rows as JSON, one text for each: taking arrays apart costs three times more."""
-        # Widths cost as much as all the rest; a first attempt of this century needs none.
+        # Widths cost as much as all the rest; a first attempt of this century needs none. Bytes are known
+        # to be letters and digits in a fifth of the time.
         lines = [
             f'"{row}":"{at}0001{sid}"'
-            if attempt == 1 and at >= _SIXTEEN_DIGITS and sid.isalnum()
+            if attempt == 1 and at >= _SIXTEEN_DIGITS and sid.encode().isalnum()
             else f'"{row}":{json.encoder.encode_basestring_ascii(f"{at:016d}{attempt:04d}{sid}")}'
             for row, attempt, at, sid in rows
         ]

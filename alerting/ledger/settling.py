@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from alerting.ledger.database import Taken
 from alerting.ledger.moves import Moves
 from alerting.ledger.reading import span
 from alerting.ledger.rows import Batch, Settled
@@ -74,8 +75,9 @@ class Settling(Working):
         if not results:
             return 0
         fence = self._fence(batch.id)
-        if fence.epoch == batch.epoch and _all_taken(batch, results) and self._take(batch, fence, results):
-            return len(results)
+        taken = _taken(batch, results) if fence.epoch == batch.epoch else None
+        if taken and self._take(batch, fence, taken):
+            return len(taken)
         if len({result.id for result in results}) < len(results):
             return sum(self.settle(batch, (result,)) for result in results)
         run = _Run(batch, fence)
@@ -97,20 +99,20 @@ class Settling(Working):
         run.moves.write(self._db)
         return len(run.changed)
 
-    def _take(self, batch: Batch, fence: Fence, results: Sequence[Settled]) -> bool:
+    def _take(self, batch: Batch, fence: Fence, taken: Sequence[Taken]) -> bool:
         """Record first attempts that were all accepted; False, and nothing done, when one is another case.
 
         Nearly every delivery ends so, and needs no look at its row: the fence stands in the statement.
         """
-        told = self._db.taken([(r.id, r.attempt, r.at, r.provider_id) for r in results])
+        told = self._db.taken(taken)
         try:
             with self._db.transaction():
-                self._accept(told, len(results))
+                self._accept(told, len(taken))
         except _OtherCase:
             return False
         moves = Moves(batch.id, fence.alert, fence.channel, fence.accepted_at)
-        moves.add(State.SENDING, "", _ACCEPTED, "", rows=len(results))
-        moves.take_all([result.at for result in results])
+        moves.add(State.SENDING, "", _ACCEPTED, "", rows=len(taken))
+        moves.take_all([at for _, _, at, _ in taken])
         moves.write(self._db)
         return True
 
@@ -142,14 +144,17 @@ class _OtherCase(Exception):
     """A row does not stand as a first attempt's does; what was changed for the others is undone."""
 
 
-def _all_taken(batch: Batch, results: Sequence[Settled]) -> bool:
+def _taken(batch: Batch, results: Sequence[Settled]) -> Sequence[Taken] | None:
+    """Return results as they travel when all of them are plain acceptances, else None."""
     first, last = span(batch.id)
-    for number, attempt, state, outcome, at, _, _, permalink, reason, detail, twice in results:
+    taken: list[Taken] = []
+    for number, attempt, state, outcome, at, _, name, permalink, reason, detail, twice in results:
         if state is not _ACCEPTED or not first <= number <= last or outcome != "accepted":
-            return False
+            return None
         if permalink or reason or detail or twice or attempt >= _ATTEMPTS or not 0 <= at < _INSTANTS:
-            return False
-    return True
+            return None
+        taken.append((number, attempt, at, name))
+    return taken
 
 
 class _Run:

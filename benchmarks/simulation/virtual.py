@@ -13,6 +13,8 @@ from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from alerting.clock import micros
+
 _BEGAN: Final = datetime(2026, 9, 1, 2, 14, 3, tzinfo=UTC)
 #: Time passes in steps so long. A lane may run ahead of its pace by more, and a provider takes ten of them to
 #: answer; a heap of every single timer took half of the whole simulation.
@@ -81,6 +83,10 @@ class VirtualClock:
     def now(self) -> datetime:
         """Return the virtual wall time, aware, in UTC."""
         return _BEGAN + timedelta(seconds=self._loop.time())
+
+    def micros(self) -> int:
+        """Return the virtual wall time as microseconds since 1970."""
+        return micros(self.now())
 
     def monotonic(self) -> float:
         """Return the virtual seconds."""

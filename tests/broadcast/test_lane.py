@@ -533,6 +533,11 @@ async def test_a_lane_in_trouble_rests_between_its_trials(stage):
             looks += 1
             return super().now()
 
+        def micros(self):
+            nonlocal looks
+            looks += 1
+            return super().micros()
+
     play.clock = Watched()
     await play.play()
     assert play.counts() == only("expired", 50)

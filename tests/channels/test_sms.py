@@ -250,8 +250,22 @@ async def test_twilio_tries_no_longer_than_the_alert_lives(life_s, cap_s, sent):
     assert "SmartEncoded" not in form
 
 
+async def test_each_of_two_alerts_in_turn_is_tried_until_its_own_end():
+    clock = FrozenClock()
+    made = channel_at("http://127.0.0.1:1", clock=clock)
+    ends = [clock.now() + timedelta(seconds=life_s) for life_s in (600, 90)]
+    forms = await forms_of(made, *(an_envelope(expires_at=ends[n % 2]) for n in range(4)))
+    assert [form["ValidityPeriod"] for form in forms] == [["600"], ["90"], ["600"], ["90"]]
+
+
 async def form_of(made, envelope):
     """What the channel puts on the wire for an envelope."""
+    [form] = await forms_of(made, envelope)
+    return form
+
+
+async def forms_of(made, *envelopes):
+    """What one channel puts on the wire for envelopes, one after the other."""
     seen = []
 
     async def serve(reader, writer):
@@ -262,9 +276,10 @@ async def form_of(made, envelope):
 
     async with serving(serve) as url:
         pointed = build(made._config, Surroundings(clock=made._clock, campus="", base_url=url))
-        await pointed.send(envelope)
+        for envelope in envelopes:
+            await pointed.send(envelope)
         await pointed.aclose()
-    return parse_qs(seen[0].decode())
+    return [parse_qs(form.decode()) for form in seen]
 
 
 async def test_texts_of_several_alerts_do_not_mix(channel, sandbox):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drill_campus import ZONE, Campus, a_drill, a_programme
 
+from alerting.clock import micros
 from alerting.drills.drill import Schedule
 from alerting.errors import LedgerUnavailable
 
@@ -24,6 +25,9 @@ class FastClock:
 
     def now(self):
         return BEGIN + timedelta(seconds=(time.time() - self._zero) * SPEED)
+
+    def micros(self):
+        return micros(self.now())
 
     def monotonic(self):
         return time.monotonic() * SPEED

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from alerting.cli import main
-from alerting.clock import SystemClock
+from alerting.clock import SystemClock, micros
 
 if __name__ == "__main__":
     told, right = sys.argv.pop(1), SystemClock.now
@@ -15,4 +15,5 @@ if __name__ == "__main__":
         return right(self) + timedelta(seconds=float(file.read_text() if file.is_file() else told))
 
     SystemClock.now = now
+    SystemClock.micros = lambda self: micros(self.now())
     main()

@@ -200,4 +200,5 @@ def test_every_host_goes_by_the_server_s_clock(hosts):
     assert abs(wrong.now() - right.now()) > timedelta(hours=1), "a clock nobody has set"
     hosts(wrong)
     assert abs(wrong.now() - right.now()) < timedelta(seconds=5)
+    assert abs(wrong.micros() - right.micros()) < 5_000_000
     assert abs(wrong.ahead) > timedelta(hours=1)

@@ -28,7 +28,7 @@ from alerting.channels.sms.receipts import STATUS_PATH, TwilioReceipts
 from alerting.channels.sms.transport import Transport
 from alerting.channels.sms.wire import Reply
 from alerting.channels.web_answer import Silence
-from alerting.clock import Clock
+from alerting.clock import Clock, micros
 from alerting.model.audience import AddressKind
 from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
 _SHORTEST_S: Final = 1
-_DAY_S: Final = 86_400
+_SECOND: Final = 1_000_000
 _CREATED: Final = 201
 _TEXTS_KEPT: Final = 16
 
@@ -73,6 +73,7 @@ class TwilioSms:
             callback_url=callback and callback + STATUS_PATH,
         )
         self._prepared: dict[str, PreparedRequest] = {}
+        self._expires: tuple[datetime | None, int] = None, 0  #: an alert's end, and the same in microseconds
 
     async def send(self, envelope: Envelope) -> Outcome:
         """Create one message; Twilio tries no longer than the alert lives."""
@@ -101,8 +102,9 @@ class TwilioSms:
         return self._transport.held
 
     def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
-        left = envelope.expires_at - self._clock.now()
-        left_s = left.days * _DAY_S + left.seconds
+        if envelope.expires_at is not self._expires[0]:
+            self._expires = envelope.expires_at, micros(envelope.expires_at)
+        left_s = (self._expires[1] - self._clock.micros()) // _SECOND
         life_s = self._cap_s if left_s > self._cap_s else max(_SHORTEST_S, left_s)
         return prepared.body(to=envelope.address.value, key=envelope.handle, life_s=life_s)
 

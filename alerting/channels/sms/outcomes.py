@@ -19,6 +19,8 @@ _DECODER: Final = json.JSONDecoder()
 #: The name of a message as it stands in an answer. Quotes inside a text are escaped in JSON, so this cannot
 #: be a part of the message's own words.  https://www.twilio.com/docs/glossary/what-is-a-sid (read 2026-11)
 _SID: Final = b'"sid":'
+_PAST_SID: Final = len(_SID)
+_BACKSLASH, _OPEN, _CLOSE = b"\\{}"
 _NAME: Final = re.compile(rb' ?"((?:SM|MM)[0-9a-f]{32})"')
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 
@@ -101,11 +103,11 @@ def _usual(body: bytes) -> str:
     object, or a word of failure anywhere.
     """
     at = body.find(_SID)
-    if at < 1 or body[at - 1 : at] == b"\\" or body.find(b"{", 1, at) > 0:
+    if at < 1 or body[at - 1] == _BACKSLASH or body.find(b"{", 1, at) > 0:
         return ""
-    if body[:1] != b"{" or body[-1:] != b"}" or b"failed" in body:
+    if body[0] != _OPEN or body[-1] != _CLOSE or b"failed" in body:
         return ""
-    name = _NAME.match(body, at + len(_SID))
+    name = _NAME.match(body, at + _PAST_SID)
     return name[1].decode() if name else ""
 
 

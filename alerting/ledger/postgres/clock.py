@@ -31,6 +31,10 @@ class ServerClock:
         at, mono = heard
         return instant(at) + timedelta(seconds=self._own.monotonic() - mono)
 
+    def micros(self) -> int:
+        """Return the wall time as microseconds since 1970."""
+        return micros(self.now())
+
     def monotonic(self) -> float:
         """Return this machine's monotonic seconds."""
         return self._own.monotonic()
