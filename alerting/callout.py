@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from alerting.clock import instant, micros
@@ -64,9 +64,9 @@ class Callout:
         if duty is None:
             return []
         desk = await asyncio.to_thread(desk_of, self.app)
-        opened = [await self._first(desk, concern, _groups(duty, concern, now), now) for concern in found]
+        opened = [await self._first(desk, concern, _groups(duty, concern, now)) for concern in found]
         for notice, concern in again:
-            opened.append(await self._next(desk, notice, concern, _groups(duty, concern, now), now))
+            opened.append(await self._next(desk, notice, concern, _groups(duty, concern, now)))
         mended = [f"channel:{channel}" for channel in self.signals.mended]
         self.signals.mended.clear()
         for topic in dict.fromkeys([*mended, *self.ends(self.book)]):
@@ -91,34 +91,27 @@ class Callout:
         finally:
             ledger.close()
 
-    async def _first(
-        self, desk: Desk, concern: Concern, groups: list[list[Person]], now: datetime
-    ) -> Told | None:
+    async def _first(self, desk: Desk, concern: Concern, groups: list[list[Person]]) -> Told | None:
         if not (groups and desk.ways):
             self.app.log.error("notice.unheard", kind=str(concern.kind))
             return None
-        change = partial(
-            open_notice, desk=desk, concern=concern, people=groups[0], at=now, last=len(groups) == 1
-        )
-        return self._told(await self.writer.do(change), concern)
+        return await self._open(desk, concern, groups[0], last=len(groups) == 1)
 
     async def _next(
-        self, desk: Desk, notice: Notice, concern: Concern, groups: list[list[Person]], now: datetime
+        self, desk: Desk, notice: Notice, concern: Concern, groups: list[list[Person]]
     ) -> Told | None:
         """Tell the next people who were not told yet."""
         left = [fresh for group in groups if (fresh := [p for p in group if p.key not in notice.told])]
         if not (left and desk.ways):
             return None
-        change = partial(
-            open_notice,
-            desk=desk,
-            concern=concern,
-            people=left[0],
-            at=now,
-            first=notice.first,
-            step=notice.step + 1,
-            last=len(left) == 1,
-        )
+        last, step = len(left) == 1, notice.step + 1
+        return await self._open(desk, concern, left[0], last=last, first=notice.first, step=step)
+
+    async def _open(self, desk: Desk, concern: Concern, people: Sequence[Person], **more: Any) -> Told | None:
+        def change(ledger: Ledger) -> Told | None:
+            # Their time to answer begins now, however long the ledger or this process stood still before.
+            return open_notice(ledger, desk, concern, people, at=self.app.clock.now(), **more)
+
         return self._told(await self.writer.do(change), concern)
 
     def _told(self, told: Told | None, concern: Concern) -> Told | None:

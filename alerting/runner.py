@@ -229,10 +229,11 @@ class Runner:
             what = "template, channels.yaml or incident changed after the preview; nothing was sent"
             fix = "repeat the command and look at the new preview"
             raise PlanRefused(Problem(where=order.request.template, what=what, fix=fix))
-        at = self.clock.now()
         settled_plan, operators = plan, load_operators(self.app.config)
 
         def change(ledger: Ledger) -> Opened:
+            # The ledger, or this process, may have stood still before: what was asked for may be too old now.
+            at = self.clock.now()
             return open_admitted(ledger, house, settled_plan, order, operators=operators, at=at)
 
         # A long list is taken over by the database, and leaves the interpreter to others meanwhile.
@@ -274,6 +275,7 @@ class Runner:
             case "resume" | "drill.start" | "drill.due" | "drill.note" as verb:
                 done = {"ok": True} if verb == "resume" else await self._practise(told)
                 self._engine.look()
+                self._recalls.look(again=True)
                 return done
             case "retain":
                 from alerting.retaining import answer as forgotten
@@ -290,8 +292,7 @@ class Runner:
         return await answer(self.app, told, writer=self._writer)
 
     async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        at = self.clock.now()
-        done = await self._writer.do(lambda ledger: perform(ledger, told, at=at))
+        done = await self._writer.do(lambda ledger: perform(ledger, told, at=self.clock.now()))
         if told["verb"] == "cancel":
             self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)
         return done

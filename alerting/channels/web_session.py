@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
+from math import inf
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -37,9 +38,14 @@ _TALKATIVE: Final = ("urllib3", "requests_oauthlib", "oauthlib")
 
 
 class Wire:
-    """What one call did on the network. Shared by the thread that calls and the loop that waits."""
+    """What one call did on the network. Shared by the thread that calls and the loop that waits.
 
-    def __init__(self) -> None:
+    Nothing leaves after ``until``, in the seconds of ``monotonic``: where the whole process stood still, the
+    thread may go on before the loop that would have cut it.
+    """
+
+    def __init__(self, until: float = inf, monotonic: Callable[[], float] = lambda: 0.0) -> None:
+        self._until, self._monotonic = until, monotonic
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         self._sent = False
@@ -56,10 +62,11 @@ class Wire:
         """Note that bytes of the request leave now.
 
         Raises:
-            ConnectionAbortedError: the call was cut before any had left; none may leave any more.
+            ConnectionAbortedError: the call was cut, or its time over, before any had left; none may leave
+                any more.
         """
         with self._lock:
-            if self._cut:
+            if self._cut or (not self._sent and self._monotonic() > self._until):
                 raise ConnectionAbortedError("cut before anything was sent")
             self._sent = True
 
@@ -106,7 +113,8 @@ async def converse(
     """
     if within_s <= 0:
         return Silence(sent=False, late=True, detail="no time left to call")
-    wire, loop = Wire(), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    wire = Wire(loop.time() + within_s, loop.time)
     finished: asyncio.Future[None] = loop.create_future()
 
     def finish() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from alerting.service.order import Order
 
 _LOOK_S: Final = 0.3
+#: An approval that was given in the last moment may still be on its way to the record.
+_LAST_MOMENT: Final = timedelta(seconds=2)
 
 
 def waits(face: Face, plan: Plan) -> bool:
@@ -58,7 +60,7 @@ def ask(
             emit("asked", approval=name, expires_at=until.isoformat(), why=list(plan.second))
         return Exit.ASKED
     if asked.decided is not Standing.APPROVED:
-        refuse_decided(asked, face.app.clock.now())
+        refuse_decided(asked, asked.expires_at)
     if not json:
         say(f"{asked.decided_by} approved it: {asked.alert} is safe on disk, leaving now.")
     return follow(face.app, asked.alert, json=json, title=title, more=more)
@@ -113,7 +115,7 @@ def _decided(app: App, name: str) -> Asked:
         finally:
             if reader:
                 reader.close()
-        if asked.standing(app.clock.now()) is not Standing.OPEN:
+        if asked.standing(app.clock.now() - _LAST_MOMENT) is not Standing.OPEN:
             return asked
         time.sleep(_LOOK_S)
 

@@ -66,12 +66,14 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
 def resume(app: App) -> bool:
     """Start a sender for whatever the ledger still holds; False when one is at work already.
 
-    Reading connections of ``app`` are closed.
+    That one is asked to look again, also at what it had given up. Reading connections of ``app`` are closed.
 
     Raises:
         ConfigProblem: the credentials are not here.
     """
     if app.lock().held_by():
+        with suppress(LedgerBusy):  # it may be ending, or hang; whoever watches sees
+            ask(app.state, {"verb": "resume"}, timeout=_HANDOVER_S)
         return False
     told, left = _in_child(app.whole(), None, None)
     if left:

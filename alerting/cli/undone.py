@@ -65,7 +65,7 @@ def _stuck(ledger: LedgerReader | None, alert_id: str) -> list[str]:
     from alerting.service.recall import trouble_of_recall
 
     words = trouble_of_recall(ledger, alert_id) if ledger else ""
-    return [f"{clean(words)}. It is tried again."] if words else []
+    return [f"{clean(words)}. To try it again at once: alert resume"] if words else []
 
 
 def _outcome(face: Face, ledger: LedgerReader, alert_id: str) -> Mapping[str, int] | None:

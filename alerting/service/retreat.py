@@ -87,8 +87,9 @@ class Recalls:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _looks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def look(self) -> None:
-        """Begin whatever recall is on record and not finished."""
+    def look(self, *, again: bool = False) -> None:
+        """Begin whatever recall is on record and not finished; ``again`` begins anew what was left."""
+        self._tasks = {name: task for name, task in self._tasks.items() if not (again and task.done())}
         self._looks.add(asyncio.get_running_loop().create_task(self._until_done(self._look)))
 
     def watch(self) -> None:
@@ -120,8 +121,7 @@ class Recalls:
             name = record.alert.id
             if name not in self._tasks:
                 attempt = partial(self._attempt, _TakingBack(self, record, delete_posts=delete_posts), name)
-                task = asyncio.get_running_loop().create_task(self._until_done(attempt, name))
-                self._tasks[name] = task
+                self._tasks[name] = asyncio.get_running_loop().create_task(self._until_done(attempt, name))
 
     async def _attempt(self, taking: _TakingBack, name: str) -> None:
         with ExitStack() as held:

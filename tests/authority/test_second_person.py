@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from guardroom import Guardroom
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from alerting.authority import aftermath
 from alerting.authority.admission import just_sent
-from alerting.authority.approvals import Standing, normal_approval
+from alerting.authority.approvals import APPROVALS, Standing, normal_approval
 from alerting.authority.people import Ground
 from alerting.authority.practice import admit_drill
+from alerting.cli.asking import _decided
+from alerting.clock import micros
 from alerting.errors import NotAllowed, NotConfirmed, UnknownAlert, UsageProblem
+from alerting.ledger.rows import Actor
 from alerting.model.alert import MsgType
 
 # -- which alerts
@@ -180,6 +184,27 @@ def test_a_request_expires_after_ten_minutes(room):
     with pytest.raises(NotAllowed, match="nobody approved it within 10 min"):
         room.approve(asked)
     assert room.alerts() == []
+
+
+def test_who_waits_is_not_told_that_nothing_was_sent_while_the_last_moments_approval_goes_on_record(room):
+    asked = room.ask("closed")
+    room.clock.advance(timedelta(minutes=9, seconds=59))
+    given, looks = room.clock.now(), []
+    room.clock.advance(timedelta(seconds=1))
+
+    def looked():
+        looks.append(1)
+        if len(looks) == 2:  # given in time, and committed a moment later
+            body = {"approval": asked.id, "alert": "L-7K2QXD"}
+            with room.ledger.transaction():
+                room.ledger.record_act(
+                    "approval.given", APPROVALS, body, actor=Actor(name="lee"), at=micros(given)
+                )
+        return SimpleNamespace(audit=room.ledger.audit, close=lambda: None)
+
+    became = _decided(SimpleNamespace(own_reader=looked, clock=room.clock), asked.id)
+
+    assert (became.decided, became.alert) == (Standing.APPROVED, "L-7K2QXD")
 
 
 def test_how_long_a_request_stays_open_is_a_setting(build):

@@ -158,6 +158,21 @@ class TestWhatLeft:
         with pytest.raises(ConnectionAbortedError):
             wire.leave()
 
+    async def test_nothing_leaves_after_the_deadline_though_the_loop_stood_still_with_the_call(self):
+        """Somebody else may have taken the message over meanwhile, looked it up, and sent it."""
+
+        def stopped(session):
+            sleep(0.4)
+            post(session)
+
+        with served(answering(OK)) as (port, seen):
+            call = asyncio.create_task(converse(stopped, within_s=0.1, base_url=f"http://127.0.0.1:{port}"))
+            await asyncio.sleep(0)
+            sleep(0.8)  # noqa: ASYNC251 - the whole process stands still
+            said = await call
+        assert said.sent is False
+        assert b"".join(seen).strip() == b"", "it connected, and not a byte of the request followed"
+
     async def test_without_time_left_nothing_is_called(self):
         called = []
         said = await converse(called.append, within_s=0)

@@ -1,7 +1,10 @@
 """Going on with what an interrupted sender left behind."""
 
+import asyncio
 import json
+import subprocess
 
+from alerting.engine.control import Listener
 from alerting.ledger.lock import RunnerLock
 
 
@@ -43,3 +46,22 @@ def test_missing_tokens_are_told_before_anything_is_touched(alert, home, waiting
     assert done.returncode == 2
     assert "the variable X_CONSUMER_KEY is not set" in done.stderr
     assert not (home / "state" / "sender.log").exists()
+
+
+async def test_who_is_at_work_is_asked_to_look_again(alert, home, waiting):
+    asked, verbs = asyncio.Event(), []
+
+    async def answer(told):
+        verbs.append(told["verb"])
+        if told["verb"] == "resume":
+            asked.set()
+        return {"ok": True, "seq": 1, "hash": ""}
+
+    with RunnerLock(home / "state"):
+        listener = await Listener(answer).start(home / "state")
+        with alert.start("resume", "--json", env=alert.credentials, stdout=subprocess.DEVNULL):
+            async with asyncio.timeout(20):
+                await asked.wait()
+        await listener.aclose()
+
+    assert verbs == ["acts", "resume"]

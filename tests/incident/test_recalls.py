@@ -207,6 +207,26 @@ async def test_what_breaks_off_again_and_again_is_told_once_and_left_in_the_end(
     assert read(path, lambda ledger: trouble_of_recall(ledger, recall)) == ""
 
 
+async def test_what_was_left_in_the_end_is_begun_anew_when_somebody_asks_for_it(scene):
+    path, _, recall = scene
+    provider = Broken("texts", 4)
+    recalls, writer = owner(path, provider)
+
+    async def at_rest(*, again=False):
+        recalls.look(again=again)
+        while await recalls.busy(asyncio.Event()):
+            pass
+        return read(path, lambda ledger: outcome_of_recall(ledger, recall))
+
+    async with asyncio.timeout(20):
+        assert await at_rest() is None
+        assert await at_rest() is None
+        assert await at_rest(again=True) is None
+        assert (await at_rest(again=True))["taken_back"] == 3
+    await recalls.aclose()
+    writer.close()
+
+
 async def test_what_another_host_takes_back_is_left_to_it_until_it_ends(scene):
     path, _, recall = scene
     provider, busy = Provider("texts"), [True]
@@ -277,7 +297,7 @@ def test_whoever_waits_for_a_recall_that_is_stuck_is_told_and_let_go(campus, cap
     undone.tell(SimpleNamespace(app=app), wrong, decided_at=campus.clock.now(), wait=True)
     assert f"RECALL STUCK: for {recall}" in capsys.readouterr().err
     [line] = undone.told(campus.ledger, recall)
-    assert line.endswith("(OSError). It is tried again.")
+    assert line.endswith("(OSError). To try it again at once: alert resume")
     assert undone.told(campus.ledger, wrong) == []
 
 

@@ -13,7 +13,7 @@ from alerting.callout import desk_of, run_callout, waiting
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
 from alerting.ledger.audit import first_break
-from alerting.oncall.notice import ACKED, PRIORITY
+from alerting.oncall.notice import ACKED, LIFETIME, PRIORITY
 from alerting.service.incident import close, story
 from alerting.service.recall import note_trouble
 
@@ -75,7 +75,7 @@ def test_what_was_mended_between_the_look_and_the_commit_is_not_told(scene):
     scene.clock.advance(timedelta(minutes=16))
     duty, [concern], _ = scene.callout._found(scene.clock.now())
     close_incident(scene)
-    first = scene.callout._first(desk_of(scene), concern, duty.rota.steps(NOON), scene.clock.now())
+    first = scene.callout._first(desk_of(scene), concern, duty.rota.steps(NOON))
     assert asyncio.run(first) is None
     assert scene.notices() == []
 
@@ -145,10 +145,34 @@ def test_an_answer_stops_it_also_one_that_comes_between_look_and_commit(scene):
     duty, _, [(notice, concern)] = scene.callout._found(scene.clock.now())
     scene.act(ACKED, told.id)
     groups = duty.rota.steps(NOON)
-    step = scene.callout._next(desk_of(scene), notice, concern, groups, scene.clock.now())
+    step = scene.callout._next(desk_of(scene), notice, concern, groups)
     assert asyncio.run(step) is None
     assert scene.look(after=3600) == []
     assert scene.told() == [KIM]
+
+
+def test_who_is_told_late_because_everything_stood_still_has_the_whole_time_to_answer(scene):
+    """The process was stopped, or its ledger did not answer, between the look and the commit."""
+    scene.incident(minutes=1)
+    scene.callout.writer = StandingStill(scene, timedelta(minutes=6))
+    [told] = scene.look(after=61)
+    scene.callout.writer = scene.writer
+    notice = scene.ledger.alert(told.id).alert
+    assert notice.expires_at == scene.clock.now() + LIFETIME
+    assert scene.look(after=299) == []
+    assert len(scene.look(after=1)) == 1
+    assert scene.told() == [KIM, LEE_AND_PAT]
+
+
+class StandingStill:
+    """A writer before whose every change time passes."""
+
+    def __init__(self, scene, span):
+        self._scene, self._span = scene, span
+
+    async def do(self, change):
+        self._scene.clock.advance(self._span)
+        return await self._scene.writer.do(change)
 
 
 def test_an_update_stops_the_escalation_as_well(scene):
