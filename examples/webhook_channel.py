@@ -58,7 +58,9 @@ class WebhookChannel:
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": envelope.key}
         body = {"text": envelope.content.text, "expires_at": envelope.expires_at.isoformat()}
         said = await converse(
-            lambda session: session.post(url, json=body, headers=headers), within_s=self._settings.deadline_s
+            lambda session: session.post(url, json=body, headers=headers),
+            within_s=self._settings.deadline_s,
+            ours=envelope.ours,
         )
         return said.outcome if isinstance(said, Silence) else self._outcome(said)
 

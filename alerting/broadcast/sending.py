@@ -230,7 +230,7 @@ class Senders:
         return item.hold.facts.content.size if self._by_segment else 1
 
     async def _send(self, items: list[Item]) -> None:
-        envelopes = [item.hold.envelope(self._name, item) for item in items]
+        envelopes = [self._envelope(item) for item in items]
         try:
             if not self._carries(live=envelopes[0].live):
                 # The wall between drill and live, looked at once more with the message in hand.
@@ -246,6 +246,12 @@ class Senders:
             outcomes = [Unknown(Reason.UNREADABLE, _said(error))] * len(items)
         for item, outcome in zip(items, outcomes, strict=True):
             self._tell(item, outcome)
+
+    def _envelope(self, item: Item) -> Envelope:
+        """Return an item with the question to ask once there is a connection: is it still ours to send?"""
+        hold = item.hold
+        envelope = hold.envelope(self._name, item)
+        return envelope._replace(ours=lambda: self._monotonic() <= self.until and not hold.lost)
 
     async def _find(self, item: Item) -> None:
         self._tell(item, await self._asked(item))

@@ -35,6 +35,11 @@ class Capabilities:
     threads: bool = False  #: whether a follow-up refers to the earlier messages to its address
 
 
+def always() -> bool:
+    """Say yes: of a message that nobody else could send."""
+    return True
+
+
 class Envelope(NamedTuple):
     """One message for one address, ready to leave.
 
@@ -46,6 +51,8 @@ class Envelope(NamedTuple):
     ``thread`` holds the provider ids of the incident's earlier messages to this address, oldest first,
     for a channel whose ``threads`` says that it refers to them.
     ``others`` are ids of other messages to this address: a look-up may take none of them for this one.
+    ``ours`` is asked when the message is about to leave, in whatever thread: no means that this process stood
+    still for so long that another may have sent it. It does not leave then, and is deferred.
     """
 
     key: str
@@ -57,6 +64,7 @@ class Envelope(NamedTuple):
     others: tuple[str, ...] = ()
     live: bool = True
     ref: str = ""
+    ours: Callable[[], bool] = always
 
     @property
     def handle(self) -> str:

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
-from math import inf
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from alerting.channels.base import always
 from alerting.channels.web_answer import Answer, Silence
 
 #: A body is kept up to here; a provider's answers are a few kilobytes.
@@ -40,12 +40,12 @@ _TALKATIVE: Final = ("urllib3", "requests_oauthlib", "oauthlib")
 class Wire:
     """What one call did on the network. Shared by the thread that calls and the loop that waits.
 
-    Nothing leaves after ``until``, in the seconds of ``monotonic``: where the whole process stood still, the
-    thread may go on before the loop that would have cut it.
+    ``may`` is asked when the first byte is about to leave: where the process stood still, this thread may
+    go on before the loop that would have cut it.
     """
 
-    def __init__(self, until: float = inf, monotonic: Callable[[], float] = lambda: 0.0) -> None:
-        self._until, self._monotonic = until, monotonic
+    def __init__(self, may: Callable[[], bool] = always) -> None:
+        self._may = may
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         self._sent = False
@@ -62,11 +62,11 @@ class Wire:
         """Note that bytes of the request leave now.
 
         Raises:
-            ConnectionAbortedError: the call was cut, or its time over, before any had left; none may leave
-                any more.
+            ConnectionAbortedError: the call was cut, or may not leave any more, before any had left; none may
+                now.
         """
         with self._lock:
-            if self._cut or (not self._sent and self._monotonic() > self._until):
+            if self._cut or not (self._sent or self._may()):
                 raise ConnectionAbortedError("cut before anything was sent")
             self._sent = True
 
@@ -100,13 +100,15 @@ async def converse(
     within_s: float,
     base_url: str = "",
     talkative: Sequence[str] = (),
+    ours: Callable[[], bool] = always,
 ) -> Answer | Silence:
     """Make one HTTP request through a vendor's library, and return the answer as it was on the wire.
 
     ``call`` is given the session to use, in a thread of its own; what it returns or raises does not
     count once there is an answer. ``within_s`` bounds everything: names, handshake, and a body that
     trickles. ``base_url`` replaces scheme and host of whatever the library asks for. ``talkative`` names
-    loggers of the library that write what nobody may read; they are kept to warnings.
+    loggers of the library that write what nobody may read; they are kept to warnings. ``ours`` is asked when
+    the first byte is about to leave: see ``Envelope``.
 
     Raises:
         Exception: what ``call`` raised by a mistake of ours, before it reached the network.
@@ -114,7 +116,8 @@ async def converse(
     if within_s <= 0:
         return Silence(sent=False, late=True, detail="no time left to call")
     loop = asyncio.get_running_loop()
-    wire = Wire(loop.time() + within_s, loop.time)
+    until = loop.time() + within_s
+    wire = Wire(lambda: loop.time() <= until and ours())
     finished: asyncio.Future[None] = loop.create_future()
 
     def finish() -> None:

@@ -11,8 +11,6 @@ from alerting.clock import instant
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert
-from alerting.model.delivery import State
-from alerting.model.outcome import Reason
 
 #: Acts: that an alert recalls others, and what came of it.
 RECALLED: Final = "alert.recalled"
@@ -51,19 +49,6 @@ def outcome_of_recall(ledger: LedgerReader, alert_id: str) -> Mapping[str, int] 
     acts = (act for act in ledger.audit(alert_id) if act.action == TAKEN_BACK)
     found = next(acts, None)
     return json.loads(found.body) if found else None
-
-
-def gone_so_far(ledger: LedgerReader, recall: Alert) -> tuple[int, int]:
-    """Return how many messages were taken back, and corrections not needed then.
-
-    By all who were at it: what broke off, here or on another host, had taken back its part.
-    """
-
-    def count(alert_id: str, state: State, reason: Reason) -> int:
-        return sum(row.reason == reason.code for row in ledger.deliveries(alert_id, states=(state,)))
-
-    back = sum(count(name, State.UNDELIVERED, Reason.CANCELLED) for name in recall.references)
-    return back, count(recall.id, State.CANCELLED, Reason.SUPERSEDED)
 
 
 def note_taken_back(ledger: Ledger, alert_id: str, told: Mapping[str, int], *, at: int) -> bool:

@@ -24,14 +24,8 @@ from alerting.ledger.rows import AlertRecord
 from alerting.model.delivery import SETTLED, TAKEN, UNREACHED, Delivery, State
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason
 from alerting.model.receipt import Receipt, ReceiptStatus
-from alerting.service.recall import (
-    TAKEN_BACK,
-    gone_so_far,
-    note_taken_back,
-    note_trouble,
-    outcome_of_recall,
-    unfinished,
-)
+from alerting.service.held import gone_so_far, still_leaving, what_is_held, what_stands
+from alerting.service.recall import TAKEN_BACK, note_taken_back, note_trouble, outcome_of_recall, unfinished
 from alerting.telemetry import Log
 
 #: Calls open at once: taking back must not crowd out the correction on the same account.
@@ -203,7 +197,7 @@ class _TakingBack:
     async def _tell_late(self) -> None:
         """Plan the correction of what was just leaving when the recall came, once it is known to be out."""
         names = self._recall.alert.references
-        while await self._read(lambda ledger: any(_leaving(ledger, name) for name in names)):
+        while await self._read(lambda ledger: any(still_leaving(ledger, name) for name in names)):
             if self._house.clock.monotonic() > self._until:
                 break
             await asyncio.sleep(_LOOK_S)
@@ -227,7 +221,7 @@ class _TakingBack:
         """Ask for all the provider has, the newest first: the oldest have left its queue long ago."""
         asked: set[int] = set()
         while True:
-            held, leaving = await self._read(lambda ledger: _held(ledger, record, channel.name, asked))
+            held, leaving = await self._read(lambda ledger: what_is_held(ledger, record, channel.name, asked))
             asked.update(row.id for row in held)
             rows = iter(held)
             await _all(*(self._ask(channel, record, rows) for _ in range(_AT_ONCE)))
@@ -273,7 +267,7 @@ class _TakingBack:
 
     async def _posts(self, channel: Channel, record: AlertRecord) -> None:
         """Delete what stands, once the correction stands on the same channel."""
-        wrong = await self._read(lambda ledger: _standing(ledger, record.alert.id, channel.name))
+        wrong = await self._read(lambda ledger: what_stands(ledger, record.alert.id, channel.name))
         corrected = await self._corrected(channel.name)
         for row in wrong:
             gone = corrected and isinstance(await _retract(channel, row.provider_id), Accepted)
@@ -288,26 +282,6 @@ class _TakingBack:
             if all(row.state in SETTLED for row in rows) or self._house.clock.monotonic() > self._until:
                 return any(row.state in TAKEN for row in rows)
             await asyncio.sleep(_LOOK_S)
-
-
-def _leaving(ledger: LedgerReader, alert_id: str) -> bool:
-    return any(tally.counts[State.SENDING] for tally in ledger.tally(alert_id))
-
-
-def _held(
-    ledger: LedgerReader, record: AlertRecord, channel: str, asked: set[int]
-) -> tuple[list[Delivery], bool]:
-    """Return what the provider has and was not asked about, newest first, and whether more is leaving."""
-    rows = ledger.deliveries(record.alert.id, channel=channel, states=(State.ACCEPTED,))
-    held = [row for row in rows if row.provider_id and row.id not in asked]
-    counts = next(tally.counts for tally in ledger.tally(record.alert.id) if tally.channel == channel)
-    return held[::-1], bool(counts[State.SENDING] + counts[State.UNCERTAIN])
-
-
-def _standing(ledger: LedgerReader, alert_id: str, channel: str) -> list[Delivery]:
-    return [
-        row for row in ledger.deliveries(alert_id, channel=channel, states=tuple(TAKEN)) if row.provider_id
-    ]
 
 
 async def _all(*work: Awaitable[None]) -> None:

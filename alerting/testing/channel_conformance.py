@@ -163,6 +163,16 @@ class ChannelConformance:
         assert provider.taken(envelope) == 0
         await lost_channel.aclose()
 
+    async def test_what_is_another_s_when_it_would_leave_does_not_leave(
+        self, channel: Channel, provider: Provider, envelope: Envelope
+    ) -> None:
+        """A process that stood still while it connected: somebody else may have sent it meanwhile."""
+        outcome = await channel.send(envelope._replace(ours=lambda: False))
+        assert isinstance(outcome, Deferred), outcome
+        assert provider.taken(envelope) == 0
+        assert isinstance(await channel.send(envelope), Accepted)
+        assert provider.taken(envelope) == 1
+
     async def test_a_reset_after_acceptance_is_unknown_and_found(
         self, channel: Channel, provider: Provider, envelope: Envelope
     ) -> None:

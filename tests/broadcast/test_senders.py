@@ -48,6 +48,33 @@ async def test_what_is_not_surely_ours_any_more_does_not_leave(left_s, leaves):
     await senders.aclose()
 
 
+@pytest.mark.parametrize("whose", ["ours", "too late", "another's"])
+async def test_what_waits_for_its_connection_is_asked_about_when_it_would_leave(whose):
+    clock, item = FrozenClock(), an_item(1, claimed_at=0)
+    connected, asked = asyncio.Event(), []
+
+    class Connecting(Scripted):
+        async def send(self, envelope):
+            asked.append(envelope.ours())
+            await connected.wait()
+            asked.append(envelope.ours())
+            return Accepted("1")
+
+    senders = Senders(
+        Connecting(SMS), pace=Pace(1e6), breaker=Breaker(), clock=clock, tell=lambda item, what: None
+    )
+    senders.until = clock.monotonic() + 4.5
+    senders.give([item], limit=10)
+    await asyncio.sleep(0)
+    clock.advance(timedelta(seconds=5 if whose == "too late" else 4))
+    item.hold.lost = whose == "another's"
+    connected.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert asked == [True, whose == "ours"]
+    await senders.aclose()
+
+
 class Dialling:
     """A channel that opens a connection for each message, and takes its time over that or over the call."""
 

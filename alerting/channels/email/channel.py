@@ -72,6 +72,7 @@ class Smtp:
             recipients=(mailbox,),
             text=first + self._text(envelope),
             message_id=message_id,
+            ours=envelope.ours,
         )
         await self._carry(mail)
         return mail.outcomes[0]
@@ -141,6 +142,7 @@ class BatchedSmtp(Smtp):
             recipients=mailboxes,
             text=head(message_id=message_id, to=to, thread=thread) + self._text(envelopes[0]),
             message_id=message_id,
+            ours=lambda: all(envelope.ours() for envelope in envelopes),
         )
         await self._carry(mail)
         return mail.outcomes

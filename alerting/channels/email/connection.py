@@ -105,7 +105,8 @@ class Connection:
         return Begun.SETTLED
 
     def _hand_over(self, mail: Transaction) -> Begun | Pending:
-        if not self._wire.alive:
+        if not self._wire.alive or not mail.ours():
+            self._wire.drop()  # a relay that waits for the text must not get another instead
             mail.abandoned()
             return Begun.SETTLED
         self._unfinished = False

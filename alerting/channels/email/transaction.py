@@ -12,9 +12,10 @@ only a reply tells.  RFC 5321 sections 3.3, 4.1.1.4 and 4.2.5; RFC 2920 for the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from alerting.channels.base import always
 from alerting.channels.email.codes import Reply, Step, described, refusal
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown
 
@@ -26,16 +27,25 @@ class Transaction:
     """One message to one or more people, and what became of it for each.
 
     ``sender`` and ``recipients`` are mailboxes in wire form, ``text`` is ready for the wire, and
-    ``message_id`` is what every recipient's acceptance is called.
+    ``message_id`` is what every recipient's acceptance is called. ``ours`` is asked before the text leaves.
     """
 
-    __slots__ = ("_outcomes", "handed_over", "message_id", "reached", "recipients", "sender", "text")
+    __slots__ = ("_outcomes", "handed_over", "message_id", "ours", "reached", "recipients", "sender", "text")
 
-    def __init__(self, *, sender: bytes, recipients: Sequence[bytes], text: bytes, message_id: str) -> None:
+    def __init__(
+        self,
+        *,
+        sender: bytes,
+        recipients: Sequence[bytes],
+        text: bytes,
+        message_id: str,
+        ours: Callable[[], bool] = always,
+    ) -> None:
         self.sender = sender
         self.recipients = recipients
         self.text = text
         self.message_id = message_id
+        self.ours = ours
         self.reached = False  #: whether a session was there for it
         self.handed_over = False  #: whether the final dot may have left
         self._outcomes: list[Outcome | None] = [None] * len(recipients)

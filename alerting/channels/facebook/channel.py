@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.channels.base import CannotTell, Check, Envelope, Found, Surroundings, Verdict
+from alerting.channels.base import CannotTell, Check, Envelope, Found, Surroundings, Verdict, always
 from alerting.channels.facebook import codes, health
 from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
@@ -146,7 +146,7 @@ class FacebookChannel(WebFeed):
             graph.access_token = self._settings.access_token.reveal()
             return graph.put_object(parent, edge, **fields)
 
-        return await self._call(until, call)
+        return await self._call(until, call, ours=envelope.ours)
 
     async def _feed(self, since: datetime, after: str, until: float) -> Answer | Silence:
         asked = {
@@ -168,7 +168,12 @@ class FacebookChannel(WebFeed):
         )
 
     async def _call(
-        self, until: float, call: Callable[[Any], object], *, token: Secret | None = None
+        self,
+        until: float,
+        call: Callable[[Any], object],
+        *,
+        token: Secret | None = None,
+        ours: Callable[[], bool] = always,
     ) -> Answer | Silence:
         from alerting.channels.web_session import converse
 
@@ -176,6 +181,7 @@ class FacebookChannel(WebFeed):
             lambda session: call(self._graph(session, token or self._settings.access_token)),
             within_s=until - self._clock.monotonic(),
             base_url=self._base_url,
+            ours=ours,
         )
 
     def _graph(self, session: requests.Session, token: Secret) -> Any:

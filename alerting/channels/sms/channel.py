@@ -79,6 +79,8 @@ class TwilioSms:
         """Create one message; Twilio tries no longer than the alert lives."""
         text = envelope.content.text
         prepared = self._prepared.get(text) or await self._prepare(text)
+        if not envelope.ours():
+            return outcome_of(Silence(sent=False, detail="not ours to send any more"), self._clock)
         body = self._body(prepared, envelope)
         return outcome_of(await self._transport.exchange(prepared.target, body), self._clock)
 

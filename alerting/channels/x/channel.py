@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict
+from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict, always
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.channels.web_feed import MARGIN, PAGE, Posts, WebFeed, feed_capabilities
 from alerting.channels.x import codes, health, timeline
@@ -124,7 +124,7 @@ class XChannel(WebFeed):
     async def _post(self, envelope: Envelope, until: float, *, parent: str | None = None) -> Answer | Silence:
         text = envelope.content.text
         return await self._call(
-            until, lambda client: client.create_tweet(text=text, in_reply_to_tweet_id=parent)
+            until, lambda client: client.create_tweet(text=text, in_reply_to_tweet_id=parent), envelope.ours
         )
 
     async def _page(self, owner: str, since: datetime, page: str, until: float) -> Answer | Silence:
@@ -147,7 +147,9 @@ class XChannel(WebFeed):
                 self._own_id = text_at(said.document, "data", "id")
         return self._own_id
 
-    async def _call(self, until: float, call: Callable[[Any], object]) -> Answer | Silence:
+    async def _call(
+        self, until: float, call: Callable[[Any], object], ours: Callable[[], bool] = always
+    ) -> Answer | Silence:
         from alerting.channels.web_session import converse
 
         return await converse(
@@ -155,6 +157,7 @@ class XChannel(WebFeed):
             within_s=until - self._clock.monotonic(),
             base_url=self._base_url,
             talkative=("tweepy",),
+            ours=ours,
         )
 
     def _client(self, session: requests.Session) -> Any:
