@@ -320,11 +320,12 @@ class App(Archive):
 
         return record(acts, self, actor=actor)
 
-    def afterwards(self, writer: GroupWriter) -> None:
+    def afterwards(self, writer: GroupWriter, *, keys: bool = True) -> None:
         """Do what follows an alert: seal and sign what has come to rest, write the feed.
 
-        Called by the process that owns the ledger, in a thread of its own; it never raises.
+        Without its ``keys`` nothing is sealed unless they are there. Called by the process that owns the
+        ledger, in a thread of its own; it never raises.
         """
         from alerting.audit.afterwards import afterwards
 
-        afterwards(self, writer)
+        afterwards(self, writer, keys=keys)

@@ -163,7 +163,7 @@ class Runner:
                 # An alert handed over while the last lane ended is ours: nobody else will send it.
                 while not stop.is_set() and await self._writer.do(self._unsettled):
                     await self._attend(stop)
-            await asyncio.to_thread(self.app.afterwards, self._writer)
+            await asyncio.to_thread(self.app.afterwards, self._writer, keys=not self.one_of_many)
         except* (AlertingError, ConfigProblem) as failed:
             # What runs beside may put an error into a group; who waits for the ledger, or tells it in
             # words, must see the error itself.
@@ -211,7 +211,7 @@ class Runner:
                 # What no host has the channel for any more still comes to its end.
                 at = micros(self.clock.now())
                 await self._writer.do(partial(end_lives, at=at))
-            await asyncio.to_thread(self.app.afterwards, self._writer)
+            await asyncio.to_thread(self.app.afterwards, self._writer, keys=not self.one_of_many)
 
     def _ours(self, channel: str) -> bool:
         """Whether to send on a channel: on a shared ledger, only what is configured here."""

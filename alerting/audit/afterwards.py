@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alerting.audit.acts import Act, write
+from alerting.audit.signer import has_keys
 from alerting.clock import micros
 from alerting.errors import words_of
 from alerting.ledger.rows import Actor
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 _BY_ITSELF = Actor(name="alert", origin="by itself")
 
 
-def afterwards(app: App, writer: GroupWriter) -> None:
+def afterwards(app: App, writer: GroupWriter, *, keys: bool = True) -> None:
     """Render what may follow, seal what has come to rest, sign the head, write the feed; never raises.
+
+    Whoever seals a shared record first has the keys it is sealed with for ever. ``keys`` says whether this
+    process may make them: a worker's directory may be gone with it.
 
     Nothing here may hold up an alert, or stop one.
     """
@@ -34,7 +38,7 @@ def afterwards(app: App, writer: GroupWriter) -> None:
     try:
         if ledger.first_to("afterwards"):  # else another host is about it
             _prepare(app, ledger, writer)
-            _seal(app, ledger, writer)
+            _seal(app, ledger, writer, keys=keys)
             _publish(app, ledger)
     except Exception as error:  # noqa: BLE001 - as promised
         _told(app, "audit.failed", error)
@@ -55,12 +59,14 @@ def _prepare(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
         _told(app, "follow_ups.failed", error)
 
 
-def _seal(app: App, ledger: LedgerReader, writer: GroupWriter) -> None:
+def _seal(app: App, ledger: LedgerReader, writer: GroupWriter, *, keys: bool) -> None:
     def record(acts: Sequence[Act]) -> tuple[int, str]:
         at = micros(app.clock.now())
         return writer.submit(lambda open_: write(open_, acts, actor=_BY_ITSELF, at=at)).result()
 
     try:
+        if not (keys or has_keys(app.state)):
+            return
         keeper = app.keeper()
         if keeper.due(ledger):
             kept = keeper.checkpoint(record)

@@ -79,6 +79,11 @@ class Verifier:
         return Ed25519PublicKey.from_public_bytes(self.key)
 
 
+def has_keys(state: Path) -> bool:
+    """Say whether both keys are in a state directory."""
+    return all((state / name).exists() for name in (SIGNING, STAND_INS))
+
+
 class Signer:
     """Signs texts in a name. The key never leaves this object."""
 

@@ -19,6 +19,18 @@ class Broken:
         raise ConfigProblem("channels.yaml is gone")
 
 
+@pytest.mark.parametrize("makes", [True, False])
+def test_who_makes_no_keys_seals_only_where_both_are(tmp_path, makes):
+    """The first to seal a shared record has its keys for ever; a worker's directory may be gone tomorrow."""
+    app, sealed = Broken(lambda: a_ledger(lambda _: True)), []
+    app.state = tmp_path
+    app.keeper = lambda: SimpleNamespace(due=sealed.append)
+    for name in ("", "audit.key", "audit-signing.key"):
+        (tmp_path / name).touch()
+        afterwards(app, None, keys=makes)
+    assert len(sealed) == (3 if makes else 1)
+
+
 def a_ledger(first_to):
     return SimpleNamespace(first_to=first_to, close=lambda: None)
 

@@ -74,6 +74,22 @@ def test_every_secret_volume_and_network_that_is_used_is_declared():
         assert {name for name in named if not name.startswith(".")} <= set(COMPOSE["volumes"])
 
 
+def test_whoever_shares_the_record_is_handed_its_address():
+    """A password is never written into channels.yaml, so there is no other way to it."""
+    for name in ("serve", "worker"):
+        assert "ledger" in COMPOSE["services"][name]["secrets"]
+    assert "/run/secrets/ledger}" in (DEPLOY / "container" / "compose.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_keys_a_record_is_sealed_with_outlive_the_pod_that_made_them(overlay):
+    objects = rendered(overlay)
+    [serve] = [o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == "serve"]
+    [state] = [volume for volume in serve["spec"]["template"]["spec"]["volumes"] if volume["name"] == "state"]
+    [claim] = [o["metadata"]["name"] for o in objects if o["kind"] == "PersistentVolumeClaim"]
+    assert state["persistentVolumeClaim"] == {"claimName": claim}
+
+
 def rendered(overlay):
     """The objects of an overlay, its patches applied: as much of kustomize as these files use."""
     folder = DEPLOY / "kustomize" / overlay

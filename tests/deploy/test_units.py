@@ -50,6 +50,28 @@ def test_units_that_send_real_alerts_are_handed_the_same_credentials():
     assert handed["alert-worker"] == handed["alert-resume"] == handed["alert-serve"]
 
 
+def settings(file):
+    return [
+        line.partition("=") for line in file.read_text("utf-8").splitlines() if "=" in line and line[0] != "#"
+    ]
+
+
+def test_a_drop_in_lets_those_reach_a_shared_record_that_reach_no_network():
+    network = settings(UNITS[0].with_name("shared-ledger-network.conf"))
+    shut_in = [unit for unit in UNITS if ("PrivateNetwork", "=", "yes") in settings(unit)]
+    assert {unit.stem for unit in shut_in} == {"alert-audit-checkpoint", "alert-audit-retain"}
+    for unit in shut_in:
+        for name, _, value in network:
+            [shut] = [there for known, _, there in settings(unit) if known == name]
+            assert shut != value, "it changes what the unit says, and nothing else"
+
+
+def test_the_credential_of_the_shared_record_is_the_one_the_pages_name():
+    told = settings(UNITS[0].with_name("shared-ledger.conf"))
+    assert [(name, value.partition(":")[0]) for name, _, value in told] == [("LoadCredential", "ledger")]
+    assert "{credential: ledger}" in (DEPLOY.parent / "docs" / "operations.md").read_text("utf-8")
+
+
 def started_by(unit):
     """The words a unit starts the program with."""
     [start] = [line for line in unit.read_text("utf-8").splitlines() if line.startswith("ExecStart=")]
