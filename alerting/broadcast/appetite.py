@@ -36,9 +36,10 @@ class Appetite:
 
     def room(self, out: int, mono: float) -> int:
         """Return how many more rows may be claimed now, while so many are out."""
+        silent = self._pace.ready_in(1, mono) > _AHEAD_S * 2
         if self._breaker.open:
-            return 0 if self._breaker.down or out or self._breaker.trial_in(mono) > 0 else 1
-        if not self._part.known or self._pace.ready_in(1, mono) > _AHEAD_S * 2:
+            return 0 if self._breaker.down or out or silent or self._breaker.trial_in(mono) > 0 else 1
+        if silent or not self._part.known:
             return 0
         paced = max(1, int(self._pace.rate * _AHEAD_S))
         limit = self._window.limit

@@ -3,14 +3,18 @@
 Temporary trouble (no connection, no answers) closes the lane to all but one trial at growing
 intervals, for as long as the alert lives. A refusal of the account itself (dead token, no credit)
 is believed when a second trial, at least a second later, says the same: then the channel is down.
+Being too fast is no trouble, unless the provider wants to hear nothing for a minute or longer.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Scope, Unknown
 
+#: A provider that asks for so much time takes nothing for now, whatever it calls that.
+LONG_WAIT: Final = timedelta(minutes=1)
 _TRIAL_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 _FAILURES_TO_OPEN: Final = 5
 _THROTTLED: Final = frozenset({Reason.RATE_LIMITED, Reason.QUEUE_FULL})
@@ -52,6 +56,9 @@ class Breaker:
                 self._refused(reason, detail, now)
             case Rejected():
                 self._close()
+            case Deferred(reason=reason, after=after, detail=detail) if reason in _THROTTLED:
+                if after and after >= LONG_WAIT:
+                    self._open(reason, detail, now)
             case Deferred(reason=reason, detail=detail) | Unknown(reason=reason, detail=detail):
                 if reason not in _THROTTLED and reason.scope is Scope.CHANNEL:
                     self._troubled(reason, detail, now)

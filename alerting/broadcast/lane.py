@@ -290,14 +290,13 @@ class Lane:
         """Wait until an outcome comes, somebody nudges, or something falls due."""
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         waits = [self._rules.poll, self._next_renewal - mono]
-        # While only trials may go, what is due waits for the next of them.
-        held = self._breaker.trial_in(mono) if self._breaker.open else 0.0
+        # While only trials may go, what is due waits for the next of them, and that for the provider's wait.
+        held = max(self._breaker.trial_in(mono), self._pace.ready_in(1, mono)) if self._breaker.open else 0.0
         dues = [(due - now) / _SECOND for hold in self._holds if (due := hold.next_due) is not None]
         waits += [max(due, held) for due in dues]
         if self._due is not None:
             waits.append((self._due - now) / _SECOND)
-        if self._breaker.open:
-            waits.append(held)
+        waits += [held] if self._breaker.open else []
         wait = max(0.001, min(waits))
         if any(hold.fresh or (hold.next_due or now + 1) <= now for hold in self._holds):
             wait = max(0.001, min(wait, self._pace.ready_in(1, mono) or wait))

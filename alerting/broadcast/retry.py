@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, assert_never
 
+from alerting.broadcast.breaker import LONG_WAIT
 from alerting.ledger.rows import Row, Settled
 from alerting.model.delivery import State
 from alerting.model.delivery import after as state_after
@@ -106,8 +107,9 @@ def _told(outcome: Outcome) -> tuple[str, str, str]:
             return "accepted", "", note[:DETAIL]
         case Rejected(reason=reason, detail=detail):
             return "rejected", reason.code, detail[:DETAIL]
-        case Deferred(reason=reason, detail=detail):
-            return "deferred", reason.code, detail[:DETAIL]
+        case Deferred(reason=reason, after=after, detail=detail):
+            asks = f"; asks for {after.total_seconds() / 60:.0f} min" if after and after >= LONG_WAIT else ""
+            return "deferred", reason.code, f"{detail}{asks}"[:DETAIL]
         case Unknown(reason=reason, detail=detail):
             return "unknown", reason.code, detail[:DETAIL]
         case _:

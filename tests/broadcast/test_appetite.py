@@ -76,6 +76,11 @@ def test_while_a_provider_wants_silence_nothing_is_claimed():
     assert appetite(1_000, silent_until=1_001.1).room(0, 1_001.0) > 0
 
 
+def test_no_trial_is_claimed_of_a_channel_in_trouble_before_its_provider_hears_us_again():
+    assert appetite(1_000, silent_until=1_005.0, refused_at=[1_000.0]).room(0, 1_002.0) == 0
+    assert appetite(1_000, silent_until=1_001.5, refused_at=[1_000.0]).room(0, 1_002.0) == 1
+
+
 def test_where_others_may_speak_nothing_is_claimed_before_it_is_known_who():
     assert appetite(1_000, alone=False).room(0, 1_001.0) == 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 from stage import Scripted, Searchable, only, rules
@@ -64,8 +65,6 @@ async def test_what_is_surely_not_done_is_tried_again_with_the_same_key(stage):
 
 
 async def test_a_provider_that_asks_for_time_is_given_it_and_the_lane_waits_too(stage):
-    from datetime import timedelta
-
     at = []
 
     def answer(envelope, nth):
@@ -78,6 +77,49 @@ async def test_a_provider_that_asks_for_time_is_given_it_and_the_lane_waits_too(
     await play.play()
     assert play.counts() == only("accepted", 10)
     assert at[1] - at[0] >= 0.5
+
+
+async def test_nothing_is_claimed_while_a_channel_in_trouble_was_told_to_wait_as_well(stage):
+    """Every claim is an attempt on record, and a message has only so many of them."""
+
+    refusals = [Deferred(Reason.UNCONNECTED)] * 5 + [Deferred(Reason.RATE_LIMITED, timedelta(seconds=2.5))]
+
+    def answer(envelope, nth):
+        return refusals.pop() if refusals else Accepted("1")
+
+    channel = Scripted("sms", answer, in_flight=6)
+    channel.delay = 0.01
+    play = stage(channel)
+    play.open(20)
+    await play.play()
+    assert play.counts() == only("accepted", 20)
+    assert max(attempt.attempt for attempt in play.reader().attempts(play.alert.id)) == 2
+
+
+async def test_who_waits_for_a_provider_that_wants_an_hour_is_told_by_the_fallback(stage):
+    sms = Scripted("sms", lambda e, n: Deferred(Reason.RATE_LIMITED, timedelta(hours=1), "429"))
+    mail = Scripted("mail")
+    play = stage(sms, mail, rules=rules(fallback_after=0.3))
+    play.open(5, life=7200.0, fallback="mail")
+    await play.play()
+    assert play.counts("sms") == only("rejected", 5)
+    assert play.counts("mail") == only("accepted", 5)
+    [trouble] = play.reader().failures(play.alert.id)
+    assert (trouble.reason, trouble.detail) == ("rate_limited", "429")
+
+
+async def test_who_waits_for_such_a_provider_alone_is_told_for_how_long(stage):
+    stop = asyncio.Event()
+
+    def answer(envelope, nth):
+        stop.set()
+        return Deferred(Reason.RATE_LIMITED, timedelta(hours=1), "429")
+
+    play = stage(Scripted("sms", answer))
+    play.open(1, life=7200.0)
+    await play.play(stop=stop)
+    [attempt] = play.reader().attempts(play.alert.id)
+    assert attempt.detail == "429; asks for 60 min"
 
 
 async def test_an_address_that_is_refused_is_not_tried_again_and_holds_up_nobody(stage):

@@ -1,5 +1,7 @@
 """The window that shrinks and the breaker that opens."""
 
+from datetime import timedelta
+
 import pytest
 
 from alerting.broadcast.breaker import Breaker
@@ -90,6 +92,15 @@ def test_being_too_fast_is_not_trouble(reason):
     breaker = Breaker()
     for _ in range(100):
         breaker.tell(Deferred(reason), 1.0)
+    assert not breaker.open
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(59, False), (60, True), (86_400, True)])
+def test_a_provider_that_wants_to_hear_nothing_for_a_minute_is_in_trouble(seconds, opens):
+    breaker = Breaker()
+    breaker.tell(Deferred(Reason.RATE_LIMITED, timedelta(seconds=seconds), "429"), 1.0)
+    assert (breaker.open, breaker.down) == (opens, False)
+    breaker.tell(Accepted("1"), 2.0 + seconds)
     assert not breaker.open
 
 
