@@ -95,6 +95,10 @@ class Filled(Protocol):
         """Stamp an alert of which nothing waits as cancelled, unless it is."""
         ...
 
+    def alone(self, word: str) -> None:
+        """Keep others who say the same word waiting until the end of the transaction."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit on leaving, roll back on an error."""
         ...
@@ -130,6 +134,7 @@ class Merger:
             return self._merge(actor, at)
 
     def _merge(self, actor: Actor, at: int) -> Merged:
+        self.ledger.alone("merging")  # what is looked at here another host may be adding
         record, head, last = self._chain()
         self._refuse_moving()
         here = {str(alert_id) for (alert_id,) in self.ledger.look_at("id", "alert")}

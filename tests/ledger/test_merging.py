@@ -11,6 +11,7 @@ from alerting.clock import FrozenClock
 from alerting.errors import LedgerBusy, LedgerUnavailable, NotAllowed
 from alerting.ledger.lock import RunnerLock
 from alerting.ledger.merged import MERGED, MERGES, merged_from
+from alerting.ledger.merging import Merger, open_source
 from alerting.ledger.rows import NoteRow, OccurrenceRow, ReplyRow
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.model.delivery import State
@@ -104,6 +105,21 @@ def test_it_is_there_as_it_was_once_and_the_whole_record_verifies(alone, common)
     with closing(common.filled()) as ledger:
         story(ledger, "L-AFTER0", run_key="after")
     assert verify_opened(common.copy).broken == []
+
+
+def test_two_hosts_that_merge_one_record_at_once_take_it_in_once(alone, fresh_place, tmp_path, meanwhile):
+    common = Archive(base=tmp_path, state=tmp_path, clock=FrozenClock(), shared=fresh_place())
+
+    def merge(ledger):
+        with closing(open_source(alone)) as there:
+            return Merger(source=there, ledger=ledger, host="desk").merge(actor=an_actor(), at=LATER)
+
+    with closing(common.filled()) as one, closing(common.filled()) as two:
+        with one.transaction():
+            assert merge(one).alerts == (ID,)
+            late = meanwhile(two, merge)
+        done = late.result(10)
+    assert (done.alerts, done.known, done.rows) == ((), (ID,), {})
 
 
 def test_people_who_are_in_a_list_only_are_merged_as_well(tmp_path, common):

@@ -1,6 +1,9 @@
 """A ledger file moves to PostgreSQL whole, is proved there, and goes on."""
 
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -18,6 +21,7 @@ from alerting.ledger.rows import NoteRow, OccurrenceRow, ReplyRow
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.testing.builders import A_MOMENT_US as NOW
 from alerting.testing.builders import accepted, an_actor, an_alert, rejected, unanswered
+from alerting.testing.ledger_lists import listed
 from alerting.testing.ledger_receipts import a_receipt
 from alerting.testing.ledger_steps import ID, LEASE, SMS, opened, plan, sent, settle
 
@@ -126,6 +130,47 @@ def test_what_somebody_opens_meanwhile_is_not_overwritten(file, fresh_place):
     assert [record.alert.id for record in ledger.alerts()] == [ID]
     assert list(ledger.deliveries(ID)) == []
     ledger.close()
+
+
+def test_what_somebody_is_just_opening_is_waited_for_and_not_overwritten(file, fresh_place, postgres_address):
+    place, begun = fresh_place(), threading.Event()
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    def just_opening():
+        with (
+            closing(PostgresLedger.open(place, clock=FrozenClock())) as ledger,
+            psycopg.connect(postgres_address, autocommit=True) as watcher,
+            ledger.transaction(),
+        ):
+            ledger.record_act("alert.opened", ID, {}, actor=an_actor(), at=NOW)
+            assert list(ledger.audit()), "it is written, and nobody else sees it yet"
+            begun.set()
+            for _ in range(1000):
+                if watcher.execute(waits).fetchall():
+                    break
+                time.sleep(0.005)
+
+    def whole(open_it):
+        opening.append(pool.submit(just_opening))
+        assert begun.wait(10)
+        return verify_opened(open_it).broken
+
+    opening = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(LedgerUnavailable, match="meanwhile"):
+        copy_ledger(file, place, whole, actor=an_actor(), clock=FrozenClock())
+    opening[0].result()
+    with closing(PostgresLedger.open(place, clock=FrozenClock())) as ledger:
+        assert [act.action for act in ledger.audit()] == ["alert.opened"]
+
+
+def test_a_file_whose_people_have_no_rows_yet_is_refused(tmp_path, fresh_place):
+    path = tmp_path / "ledger.db"
+    with closing(SqliteLedger.open(path, clock=FrozenClock())) as ledger, ledger.transaction():
+        opened(ledger)
+        ledger.roll(ID, {SMS: listed(tmp_path, 25, size=10)}, priority=50)
+        ledger.planned(ID, recipients=25, notes={})
+    with pytest.raises(LedgerUnavailable, match="still to be written"):
+        copied(path, fresh_place())
 
 
 def test_tables_are_not_changed_under_somebody_who_sends(fresh_place, postgres_address, monkeypatch):

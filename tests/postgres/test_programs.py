@@ -143,3 +143,16 @@ def test_a_program_that_was_cut_off_meanwhile_leaves_the_ledger_alone(postgres_a
     with pytest.raises(NewerLedger, match="use that version, or a newer one"):
         writer.submit(lambda ledger: ledger.alerts()).result(10)
     writer.close()
+
+
+def test_an_older_program_that_is_there_and_not_seen_is_waited_for_as_well(
+    place, next_step, postgres_address
+):
+    """It came, or went, between the two looks."""
+    next_step("ALTER TABLE alert ADD COLUMN aside text NOT NULL DEFAULT '';\n")
+    with psycopg.connect(postgres_address, autocommit=True) as unseen:
+        word = f"{place.schema}.program"
+        unseen.execute("SELECT pg_advisory_lock(hashtext(%s), %s::integer)", (word, OURS))
+        with pytest.raises(LedgerUnavailable, match="one that has just gone"):
+            bring_up(place)
+    bring_up(place).close()
