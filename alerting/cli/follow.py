@@ -20,6 +20,8 @@ More = Callable[["Report | None"], Mapping[str, Any]]
 
 _LOOK_S: Final = 0.2
 _PLAIN_S: Final = 1.0
+#: With fewer columns the figures of the table would give way to dots; plain lines are folded and stay whole.
+_NARROWEST: Final = 72
 #: A sender that died is started again this often before the watcher gives up.
 _RESTARTS: Final = 3
 _GRACE_S: Final = 1.0
@@ -74,7 +76,7 @@ def as_json(app: App, current: Report) -> dict[str, Any]:
 def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:
     with_screen: Callable[[Report], None] | None = None
     live: Any = None
-    if not quiet and colourful():
+    if not quiet and colourful() and _wide():
         from alerting.cli.live import LiveScreen
 
         live = LiveScreen()
@@ -86,6 +88,13 @@ def _watch(app: App, alert_id: str, *, quiet: bool) -> Report:
     finally:
         if live:
             live.close()
+
+
+def _wide() -> bool:
+    """Whether the terminal has room for a table that is redrawn."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns >= _NARROWEST
 
 
 def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | None) -> Report:

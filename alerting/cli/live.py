@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.broadcast.report import ChannelReport, Report
+from alerting.cli.screen import blocks
 from alerting.cli.spread import spread
 from alerting.cli.words import clean, span
 
@@ -27,21 +28,21 @@ class LiveScreen:
 
     def show(self, current: Report) -> None:
         """Draw how things stand."""
-        self._live.update(drawn(current), refresh=True)
+        self._live.update(drawn(current, in_blocks=blocks()), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
         self._live.stop()
 
 
-def drawn(current: Report) -> Group:
-    """Return how things stand, as a table with the spread over time below it."""
+def drawn(current: Report, *, in_blocks: bool = True) -> Group:
+    """Return how things stand, as a table with the spread over time below it; in digits without blocks."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     for title in ("channel", "", "accepted", "delivered", "failed", "uncertain", "first", "95 %"):
         table.add_column(title, style="" if title else None, no_wrap=True)
     for channel in current.channels:
         table.add_row(*_row(channel))
-    return Group(table, *(Text(line) for line in spread(current.channels)))
+    return Group(table, *(Text(line) for line in spread(current.channels, blocks=in_blocks)))
 
 
 def _row(channel: ChannelReport) -> tuple[Text | ProgressBar, ...]:

@@ -14,11 +14,11 @@ _SEQUENCES = re.compile(r"\x1b\[[0-9;]*m")
 def shown(alert, recorded):
     """What ``alert status`` says of the recorded alert on a terminal."""
 
-    def run(**env):
+    def run(*more, **env):
         ours, theirs = pty.openpty()
         try:
             done = subprocess.run(
-                alert.words("status", recorded),
+                alert.words("status", recorded, *more),
                 cwd=alert.home,
                 env=alert.environment({"TERM": "xterm", "COLUMNS": "60", **env}),
                 stdin=subprocess.DEVNULL,
@@ -60,6 +60,21 @@ def test_a_terminal_shows_the_same_words_in_colour(shown, alert, recorded):
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_who_wants_no_colour_gets_none(shown, alert, recorded, env):
     assert shown(**env) == alert("status", recorded).stdout
+
+
+def test_whoever_follows_on_a_narrow_terminal_sees_the_figures_in_plain_lines(shown):
+    wide, narrow = shown("--follow", COLUMNS="80"), shown("--follow", COLUMNS="40")
+
+    assert "\x1b[?25l" in wide, "a table that is redrawn"
+    assert "\x1b[?25l" not in narrow
+    assert narrow.splitlines()[0].startswith("sms-main 2/3 2 failed")
+
+
+def test_whoever_follows_on_a_terminal_without_blocks_sees_digits(shown):
+    seen = shown("--follow", COLUMNS="80", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+
+    assert "over time" in seen
+    assert "\\u" not in seen
 
 
 def test_a_pipe_gets_plain_lines(alert, recorded):
