@@ -6,6 +6,7 @@ Apart from ``keys``, since who only looks at alerts needs no ``hashlib``, which 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 _KEY_HEX: Final = 32
@@ -13,8 +14,22 @@ _KEY_HEX: Final = 32
 
 def delivery_key(alert_id: str, channel: str, address: str) -> str:
     """Return the idempotency key of one delivery: 32 hex digits, the same for every attempt."""
-    whole = f"{alert_id}|{channel}|{address}".encode()
-    return hashlib.sha256(whole).hexdigest()[:_KEY_HEX]
+    return delivery_keys(alert_id, channel)(address)
+
+
+def delivery_keys(alert_id: str, channel: str) -> Callable[[str], str]:
+    """Return what gives the keys of one alert's deliveries on a channel by their addresses.
+
+    What they have in common is digested once.
+    """
+    begun = hashlib.sha256(f"{alert_id}|{channel}|".encode())
+
+    def key(address: str) -> str:
+        digest = begun.copy()
+        digest.update(address.encode())
+        return digest.hexdigest()[:_KEY_HEX]
+
+    return key
 
 
 def text_digest(*parts: str) -> str:

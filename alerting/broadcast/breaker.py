@@ -32,16 +32,12 @@ class Breaker:
         self.reason: Reason | None = None
         self.detail = ""
         self.down = False
+        self.calm = True  #: whether another acceptance would teach it nothing
 
     @property
     def open(self) -> bool:
         """Whether only trials may pass."""
         return self.opened_at is not None
-
-    @property
-    def calm(self) -> bool:
-        """Whether another acceptance would teach it nothing."""
-        return not self._failures and self.opened_at is None and self._refused_at is None
 
     def trial_in(self, now: float) -> float:
         """Seconds until the next trial; 0 when one may go now or the breaker is closed."""
@@ -78,8 +74,10 @@ class Breaker:
         self._trial_at = self._refused_at = self.opened_at = self.reason = None
         self.detail = ""
         self.down = False
+        self.calm = True
 
     def _refused(self, reason: Reason, detail: str, now: float) -> None:
+        self.calm = False
         if self._refused_at is not None and now >= (self._trial_at or now):
             self.down = True
         if self._refused_at is None:
@@ -88,6 +86,7 @@ class Breaker:
 
     def _troubled(self, reason: Reason, detail: str, now: float) -> None:
         self._failures += 1
+        self.calm = False
         if self._failures >= _FAILURES_TO_OPEN or self.open:
             self._open(reason, detail, now)
 

@@ -77,7 +77,7 @@ class Senders:
         tell: Callable[[Item, Told], None],
         carries: Callable[..., bool] = lambda *, live: True,  # noqa: ARG005
     ) -> None:
-        self._channel, self._carries, self._name = channel, carries, channel.name
+        self._channel, self._carries = channel, carries
         self._batch = channel if isinstance(channel, BatchChannel) else None
         self._most = channel.capabilities.max_batch if self._batch else 1
         self._stream = channel if isinstance(channel, StreamChannel) else None
@@ -187,7 +187,7 @@ class Senders:
         if not self._carries(live=facts.life.live):
             return False
         try:
-            envelope = item.hold.envelope(self._name, item)
+            envelope = item.hold.envelope(item)
             return stream.submit(envelope, partial(self._done, item), self.until)
         except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a delivery
             self._done(item, Unknown(Reason.UNREADABLE, _said(error)))
@@ -250,7 +250,7 @@ class Senders:
     def _envelope(self, item: Item) -> Envelope:
         """Return an item with the question to ask once there is a connection: is it still ours to send?"""
         hold = item.hold
-        envelope = hold.envelope(self._name, item)
+        envelope = hold.envelope(item)
         return envelope._replace(ours=lambda: self._monotonic() <= self.until and not hold.lost)
 
     async def _find(self, item: Item) -> None:
@@ -259,7 +259,7 @@ class Senders:
     async def _asked(self, item: Item) -> Verdict:
         if not isinstance(self._channel, Lookup):
             return CannotTell("this channel cannot be asked")
-        envelope = item.hold.envelope(self._name, item)
+        envelope = item.hold.envelope(item)
         try:
             return await self._channel.find(envelope, item.since)
         except (Exception, asyncio.CancelledError) as error:

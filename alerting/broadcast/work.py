@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
 from alerting.clock import instant
-from alerting.digest import delivery_key
+from alerting.digest import delivery_keys
 from alerting.ledger.rows import Batch, Row
 from alerting.model.audience import Address, AddressKind
 from alerting.model.delivery import State
@@ -87,6 +87,10 @@ class Hold:
     short: bool = False
     lost: bool = False
     _order: int = 0
+    _key: Callable[[str], str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._key = delivery_keys(self.facts.alert_id, self.batch.channel)
 
     @classmethod
     def of(
@@ -106,12 +110,12 @@ class Hold:
                 hold.fresh.append(item)
         return hold
 
-    def envelope(self, channel: str, item: Item) -> Envelope:
+    def envelope(self, item: Item) -> Envelope:
         """Return an item as the adapter takes it."""
         facts, row = self.facts, item.row
         address = row.address
         return Envelope(
-            delivery_key(facts.alert_id, channel, address),
+            self._key(address),
             _address(address),
             facts.content,
             row.attempt,

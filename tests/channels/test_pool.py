@@ -137,19 +137,19 @@ async def test_what_waits_for_a_connection_is_told_until_it_leaves(transport):
 
     async with serving(when_told) as (url, _), asyncio.timeout(5):
         target = Target("POST", url, ())
-        assert transport.held == 0
+        assert len(transport.waiting) == 0
         for _ in range(6):
             transport.begin(target, b"To=1", lambda _: ends.release())
-        assert transport.held == 6, "no connection is there yet"
+        assert len(transport.waiting) == 6, "no connection is there yet"
         for _ in range(4):
             await here.acquire()
-        assert transport.held == 2, "four connections are all there may be"
+        assert len(transport.waiting) == 2, "four connections are all there may be"
         gate.set()
         for _ in range(6):
             await ends.acquire()
-        assert transport.held == 0
+        assert len(transport.waiting) == 0
         transport.begin(target, b"To=1", lambda _: ends.release())
-        assert transport.held == 0, "it left at once over a connection that was kept"
+        assert len(transport.waiting) == 0, "it left at once over a connection that was kept"
 
 
 async def test_a_connection_idle_for_long_is_not_trusted(transport, monkeypatch):

@@ -72,7 +72,7 @@ class FacebookChannel(WebFeed):
         comment = self._outcome(said)
         if isinstance(comment, Accepted):
             return outcome
-        return replace(outcome, note=f"{_NO_COMMENT}: {comment.reason.words} ({comment.detail})")
+        return outcome._replace(note=f"{_NO_COMMENT}: {comment.reason.words} ({comment.detail})")
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Read the page's feed since the attempt, and look for these words."""

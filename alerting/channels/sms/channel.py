@@ -101,7 +101,7 @@ class TwilioSms:
     @property
     def held(self) -> int:
         """How many of the newest texts wait for a connection, and have not left."""
-        return self._transport.held
+        return len(self._transport.waiting)
 
     def _body(self, prepared: PreparedRequest, envelope: Envelope) -> bytes:
         if envelope.expires_at is not self._expires[0]:

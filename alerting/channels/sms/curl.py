@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Sized
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -137,10 +138,8 @@ class CurlDriver:
         # This asks for a nudge through _time; exchanges started in one turn of the loop share it.
         self._multi.add_handle(wire.curl)
 
-    @property
-    def held(self) -> int:
-        """Not known: libcurl would have to be asked about each exchange."""
-        return 0
+    #: Which exchanges no connection carries yet is not known: libcurl would have to be asked about each.
+    waiting: Sized = ()
 
     def abandon(self, done: Done) -> None:
         """Stop an exchange nobody waits for any more."""

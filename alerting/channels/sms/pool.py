@@ -55,7 +55,7 @@ class Pool:
         self._loop, self._origin, self._limits, self._most = loop, origin, limits, in_flight
         self._links: dict[int, Link] = {}
         self._idle: list[Link] = []
-        self._waiting: deque[Waiting] = deque()
+        self.waiting: deque[Waiting] = deque()  #: exchanges no connection carries yet: the newest
         self._dialing = 0
         self._places: list[Place] = []
         self._believed_until = 0.0
@@ -85,17 +85,13 @@ class Pool:
             if now - link.due < IDLE_S and self._carry(link, due, data, method, done):
                 return
             self._drop(link)
-        self._waiting.append(Waiting(due, data, method, done, leave_by))
+        self.waiting.append(Waiting(due, data, method, done, leave_by))
         self._grow()
-
-    @property
-    def held(self) -> int:
-        """How many exchanges no connection carries yet: the newest."""
-        return len(self._waiting)
 
     def abandon(self, done: Done) -> None:
         """Stop an exchange nobody waits for any more."""
-        self._waiting = deque(entry for entry in self._waiting if entry.done is not done)
+        for entry in [entry for entry in self.waiting if entry.done is done]:
+            self.waiting.remove(entry)
         for link in [link for link in self._links.values() if link.done is done]:
             self._drop(link)
         self._grow()
@@ -107,7 +103,8 @@ class Pool:
             self._loop.remove_reader(self._epoll.fileno())
         if self._alarm is not None:
             self._alarm.cancel()
-        waiting, self._waiting = self._waiting, deque()
+        waiting = list(self.waiting)
+        self.waiting.clear()
         for link in list(self._links.values()):
             self._end(link, CLOSED)
         for entry in waiting:
@@ -127,15 +124,15 @@ class Pool:
 
     def _free(self, link: Link) -> None:
         """Give a connection to the exchange that has waited longest, or keep it."""
-        while self._waiting:
-            due, data, method, done, leave_by = entry = self._waiting.popleft()
+        while self.waiting:
+            due, data, method, done, leave_by = entry = self.waiting.popleft()
             if self._loop.time() > leave_by:
                 self._loop.call_soon(done, _TOO_OLD)
                 continue
             if self._carry(link, due, data, method, done):
                 return
             # The connection has died, and nothing of this exchange has left: it waits on, as the first.
-            self._waiting.appendleft(entry)
+            self.waiting.appendleft(entry)
             self._drop(link)
             self._grow()
             return
@@ -253,7 +250,7 @@ class Pool:
 
     def _grow(self) -> None:
         """Dial as many connections as exchanges wait for, within the limit."""
-        while not self._closed and self._dialing < len(self._waiting) and len(self._links) < self._most:
+        while not self._closed and self._dialing < len(self.waiting) and len(self._links) < self._most:
             if self._loop.time() >= self._believed_until:
                 self._find()
                 return
@@ -279,7 +276,8 @@ class Pool:
             self._places, self._believed_until = finding.result(), self._loop.time() + _NAMES_S
             self._grow()
             return
-        waiting, self._waiting = self._waiting, deque()
+        waiting = list(self.waiting)
+        self.waiting.clear()
         for entry in waiting:
             entry.done(Silence(sent=False, detail=_words(error)))
 
@@ -317,10 +315,10 @@ class Pool:
 
     def _next_place(self, others: list[Place], why: Silence) -> None:
         """Try another address of the host, or tell whoever has waited longest that there is none."""
-        if others and self._waiting:
+        if others and self.waiting:
             self._dial(others)
-        elif self._waiting:
-            self._waiting.popleft().done(why)
+        elif self.waiting:
+            self.waiting.popleft().done(why)
             self._loop.call_soon(self._grow)
 
     # -- deadlines --------------------------------------------------------------------------------
@@ -329,18 +327,18 @@ class Pool:
         """End everything whose time has come, and ring again for the next."""
         now = self._loop.time()
         ended = now + _GRAIN_S
-        while self._waiting and self._waiting[0].due <= ended:
-            self._waiting.popleft().done(_LATE)
+        while self.waiting and self.waiting[0].due <= ended:
+            self.waiting.popleft().done(_LATE)
         for link in [link for link in self._links.values() if link.due <= ended or not link.ready]:
             if self._links.get(link.fd) is not link:
                 continue  # somebody who was told has ended it
-            if not link.ready and (link.due <= ended or not self._waiting):
+            if not link.ready and (link.due <= ended or not self.waiting):
                 self._unreached(link, _LATE)
             elif link.ready and link.done is not None:
                 self._end(link, Silence(sent=link.begun, late=True, detail=_LATE.detail))
         dues = [link.due for link in self._links.values() if link.done is not None or not link.ready]
-        if self._waiting:
-            dues.append(self._waiting[0].due)
+        if self.waiting:
+            dues.append(self.waiting[0].due)
         self._alarm = None
         if dues and not self._closed:
             self._alarm = self._loop.call_at(max(min(dues), ended), self._sweep)

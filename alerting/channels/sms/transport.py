@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING
@@ -38,6 +38,8 @@ class Transport:
         self._pools: dict[Origin, Pool] = {}
         self._curl: CurlDriver | None = None
         self._aimed: tuple[Target | None, Pool | CurlDriver | None] = (None, None)
+        #: The exchanges with the last target that have not left, as far as can be told: the newest.
+        self.waiting: Sized = ()
 
     async def exchange(self, target: Target, body: bytes = b"") -> Reply | Silence:
         """Make one request and return what is known of its answer; never raises for the network."""
@@ -66,17 +68,11 @@ class Transport:
             driver = self._to(target)
         driver.start(target, body, done, leave_by)
 
-    @property
-    def held(self) -> int:
-        """How many exchanges with the last target have not left, as far as can be told: the newest."""
-        _, driver = self._aimed
-        return driver.held if driver is not None else 0
-
     def close(self) -> None:
         """End what is under way and give back every socket; may be called twice."""
         pools, self._pools = self._pools, {}
         curl, self._curl = self._curl, None
-        self._aimed, self._loop = (None, None), None
+        self._aimed, self.waiting, self._loop = (None, None), (), None
         for driver in (*pools.values(), curl):
             if driver is not None:
                 driver.close()
@@ -84,7 +80,7 @@ class Transport:
     def _to(self, target: Target) -> Pool | CurlDriver:
         """Return what carries an exchange with this target in the running loop."""
         driver = self._driver(target)
-        self._aimed = target, driver
+        self._aimed, self.waiting = (target, driver), driver.waiting
         return driver
 
     def _driver(self, target: Target) -> Pool | CurlDriver:

@@ -8,7 +8,6 @@ answer on the wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +68,7 @@ class XChannel(WebFeed):
                 return self._outcome(said)
         outcome = self._outcome(await self._post(envelope, until))
         if envelope.thread and isinstance(outcome, Accepted):
-            return replace(outcome, note="posted on its own: X refused it as a reply to the one before")
+            return outcome._replace(note="posted on its own: X refused it as a reply to the one before")
         return outcome
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
