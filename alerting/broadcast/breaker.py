@@ -77,7 +77,6 @@ class Breaker:
         self.calm = True
 
     def _refused(self, reason: Reason, detail: str, now: float) -> None:
-        self.calm = False
         if self._refused_at is not None and now >= (self._trial_at or now):
             self.down = True
         if self._refused_at is None:
@@ -91,6 +90,7 @@ class Breaker:
             self._open(reason, detail, now)
 
     def _open(self, reason: Reason, detail: str, now: float) -> None:
+        self.calm = False
         self.reason, self.detail = reason, detail
         if self.opened_at is None:
             self.opened_at = now

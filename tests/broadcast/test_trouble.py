@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from alerting.broadcast.breaker import Breaker
 from alerting.broadcast.window import Window
@@ -102,6 +104,28 @@ def test_a_provider_that_wants_to_hear_nothing_for_a_minute_is_in_trouble(second
     assert (breaker.open, breaker.down) == (opens, False)
     breaker.tell(Accepted("1"), 2.0 + seconds)
     assert not breaker.open
+
+
+REASONS = (Reason.AUTH, Reason.RATE_LIMITED, Reason.UNCONNECTED, Reason.INVALID_ADDRESS)
+OUTCOMES = st.one_of(
+    st.just(Accepted("1")),
+    st.builds(Rejected, st.sampled_from(REASONS)),
+    st.builds(Unknown, st.sampled_from(REASONS)),
+    st.builds(Deferred, st.sampled_from(REASONS), st.sampled_from([None, timedelta(hours=1)])),
+)
+
+
+@given(st.lists(OUTCOMES, max_size=8))
+@example([Deferred(Reason.RATE_LIMITED, timedelta(hours=1))])
+def test_an_acceptance_teaches_a_calm_breaker_nothing_and_every_other_that_it_works(outcomes):
+    """A lane does not even tell a calm one of an acceptance, so one that is calm too early would stay open."""
+    breaker = Breaker()
+    for at, outcome in enumerate(outcomes):
+        breaker.tell(outcome, float(at))
+    before, calm = dict(vars(breaker)), breaker.calm
+    breaker.tell(Accepted("1"), 100.0)
+    assert (before == vars(breaker)) == calm
+    assert breaker.calm
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r.scope is Scope.CHANNEL])

@@ -20,9 +20,8 @@ _DECODER: Final = json.JSONDecoder()
 #: be a part of the message's own words.  https://www.twilio.com/docs/glossary/what-is-a-sid (read 2026-11)
 _SID: Final = b'"sid":'
 _PAST_SID: Final = len(_SID)
-_FAILED: Final = (
-    b"failed"  #: looked for by ``find``: ``in`` first takes it for a number, which takes as long again
-)
+#: Looked for by ``find``: ``in`` first takes it for a number, which takes as long again.
+_FAILED: Final = b"failed"
 _BACKSLASH, _OPEN, _CLOSE = b"\\{}"
 _NAME: Final = re.compile(rb' ?"((?:SM|MM)[0-9a-f]{32})"')
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
