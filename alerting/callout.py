@@ -8,6 +8,7 @@ set time tells the next people, until there are none left.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from alerting.model.audience import AddressKind
 from alerting.oncall import concerns
 from alerting.oncall.book import Book, Notice
 from alerting.oncall.concerns import Looking
-from alerting.oncall.notice import ACTOR, OVER, Concern, Desk, Kind, Told, Way, open_notice
+from alerting.oncall.notice import ACTOR, OPENED, OVER, Concern, Desk, Kind, Told, Way, open_notice
 from alerting.oncall.person import Person
 from alerting.oncall.signals import Signals
 
@@ -122,13 +123,16 @@ class Callout:
 
     async def _over(self, topic: str, now: datetime) -> None:
         """Put on record that what a topic's notice told is over, where one stands."""
-        if self.book.standing(topic) is not None:
-            over = partial(_record_over, topic=topic, at=micros(now))
-            await self.writer.do(over)
+        if notice := self.book.standing(topic):
+            await self.writer.do(partial(_record_over, notice=notice, at=micros(now)))
 
 
-def _record_over(ledger: Ledger, *, topic: str, at: int) -> None:
-    ledger.record_act(OVER, topic, {}, actor=ACTOR, at=at)
+def _record_over(ledger: Ledger, *, notice: Notice, at: int) -> None:
+    """Put it on record unless another process did: what has begun anew since is not over."""
+    ledger.alone(f"over {notice.topic}")
+    told = [act for act in ledger.audit(notice.topic) if act.action in (OPENED, OVER)]
+    if told[-1].action == OPENED and json.loads(told[-1].body)["first"] == notice.first:
+        ledger.record_act(OVER, notice.topic, {}, actor=ACTOR, at=at)
 
 
 def desk_of(app: App) -> Desk:

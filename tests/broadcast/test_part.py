@@ -31,6 +31,14 @@ def test_a_lane_says_that_it_is_there_a_second_after_it_last_asked_to_however_la
     assert asks(part, at=105.5).word, "the others count it out at 106"
 
 
+def test_who_was_counted_out_sends_nothing_of_what_it_has_claimed_already():
+    pace = Pace(40)
+    part = Part(Scripted("sms", rate_per_s=40).capabilities, pace, Window(10), alone=False)
+    part.heard(asks(part, at=100.0), Answer(share=None), 100.1)
+    assert not part.known
+    assert pace.ready_in(1, 100.1) > 0
+
+
 def test_nothing_is_sent_longer_than_the_others_count_a_lane_in():
     part, renewed_at = a_part(), 101.0
     word = asks(part, at=100.0)

@@ -387,7 +387,7 @@ async def test_a_host_sends_on_no_channel_that_is_not_its_own(stage):
         await asyncio.sleep(0.1)
     assert stage.counts(texts) == stage.counts(more) == {"pending": 3}
     assert not sms.calls
-    assert {(job["queue_name"], job["status"]) for job in stage.jobs()} == {(SMS, "todo")}
+    assert [(job["queue_name"], job["status"]) for job in stage.jobs()] == [(SMS, "todo")] * 2
     assert stage.jobs_ever() == 3
 
 

@@ -13,7 +13,7 @@ from alerting.callout import desk_of, run_callout, waiting
 from alerting.clock import micros
 from alerting.errors import UnknownAlert
 from alerting.ledger.audit import first_break
-from alerting.oncall.notice import ACKED, LIFETIME, PRIORITY
+from alerting.oncall.notice import ACKED, LIFETIME, PRIORITY, Concern, Kind
 from alerting.service.incident import close, story
 from alerting.service.recall import note_trouble
 
@@ -162,6 +162,28 @@ def test_who_is_told_late_because_everything_stood_still_has_the_whole_time_to_a
     assert scene.look(after=299) == []
     assert len(scene.look(after=1)) == 1
     assert scene.told() == [KIM, LEE_AND_PAT]
+
+
+def test_trouble_that_came_back_is_not_taken_for_over_by_who_stood_still(scene):
+    """It knows of the first time only; the second one still waits for somebody's answer."""
+    now = {"trouble": "0", "over": []}
+
+    def further(_):
+        trouble = Concern(kind=Kind.READY, topic="ready", mark=now["trouble"], title="not ready", what="NO")
+        return [trouble] if now["trouble"] else []
+
+    scene.callout.further, scene.callout.ends = further, lambda _: now["over"]
+    scene.look()
+    late = scene.restarted()
+    late.look()
+    now.update(trouble="", over=["ready"])
+    scene.look()
+    now.update(trouble="1", over=[])
+    [second] = scene.look()
+
+    asyncio.run(late.callout._over("ready", scene.clock.now()))
+    assert [notice.first for notice in waiting(scene.ledger)] == [second.id]
+    late.close()
 
 
 class StandingStill:
