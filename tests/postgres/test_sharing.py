@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.share import divided
+from alerting.broadcast.turn import Turn, commit
 from alerting.clock import FrozenClock, SystemClock, micros
 from alerting.errors import LedgerBusy
 from alerting.ledger.postgres.clock import ServerClock
@@ -106,6 +107,15 @@ def test_who_leaves_counts_for_a_last_second_and_who_is_silent_for_a_lease(hosts
         two.fall_silent("sms-main", owner="b")
     eventually(lambda: speak(two, "b", renew=False) is None)
     assert speak(two, "b").speakers == 1, "it may join again"
+
+
+def test_a_lane_with_nothing_left_to_do_leaves_its_part_to_the_others_a_second_later(hosts):
+    ledger = hosts()
+    speak(ledger, "a")
+    with ledger.transaction():
+        commit(ledger, Turn("sms-main", "a", now=0, lease_until=6_000_000, leaves=True))
+    left = "SELECT until - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM speaker"
+    assert ledger._connection.do(left)[0][0] < 1_300_000
 
 
 def test_who_was_counted_out_joins_anew_behind_the_others(hosts, eventually):
