@@ -90,7 +90,7 @@ class Hold:
     _key: Callable[[str], str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._key = delivery_keys(self.facts.alert_id, self.batch.channel)
+        self._key = delivery_keys(self.batch.alert_id, self.batch.channel)
 
     @classmethod
     def of(

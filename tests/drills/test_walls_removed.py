@@ -78,8 +78,8 @@ REMOVED = {
     ),
     "second look at the mode": (
         "drills/exercise.py",
-        "    refuse_unwalled(plan)\n    if real",
-        "    if real",
+        "    refuse_unwalled(plan)\n    if detail",
+        "    if detail",
         f"{WALLS}::test_a_plan_of_anything_else_is_never_opened_as_a_drill",
     ),
     "audience": (
