@@ -30,7 +30,7 @@ def main() -> None:
         run_key=os.urandom(8).hex(),
     )
     # What follows a settled alert (seals, the feed) is not part of sending it.
-    app.afterwards = lambda _writer: None  # type: ignore[method-assign]
+    app.afterwards = lambda _writer, **_: None  # type: ignore[method-assign]
     gc.freeze()  # as a sender does before it begins
     Runner(app=app, state=app.state, clock=app.clock).run(order, plan=plan)
     gc.freeze()  # as the command line does, too
