@@ -132,7 +132,8 @@ class Lab:
         )
         signal.alarm(int(_LONGEST_S))
         assert process.stderr
-        told = process.stderr.read()
+        with process.stderr:
+            told = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         signal.alarm(0)
