@@ -186,6 +186,7 @@ class Lane:
             turn.look = True
             turn.skip = tuple(hold.batch.id for hold in self._holds)
             self._look, self._next_look = self._look and bool(turn.only), mono + self._rules.poll
+        turn.open_calls = self._senders.open_calls
         self._part.ask(turn, busy=bool(self._holds), mono=mono)
         return turn
 
@@ -206,8 +207,8 @@ class Lane:
                 item.row = begun(item.row, turn.now)
                 item.claimed_at, item.inherited = mono, False
                 ready.append(item)
-        self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
         self._part.heard(turn, answer, mono)
+        self._senders.give([*turn.lookups, *ready], limit=self._window.limit)
         self._holds = [hold for hold in self._holds if hold.out or not hold.lost]
         if turn.look:
             # What is due and was not to be had is held by somebody else, who may stand still.

@@ -26,6 +26,7 @@ class Part:
         self._alone = alone
         self._can, self._pace, self._window = can, pace, window
         self._share: tuple[int, int] | None = None
+        self._most: int | None = None
         self._next_word = float("-inf")
         self.spoken = False  #: whether the others count us
 
@@ -40,6 +41,7 @@ class Part:
             self._pace.block(mono + _WORD_S / 2)
             return
         rate, most = divided(self._can.rate_per_s, self._can.in_flight, share)
+        self._most = most
         if rate <= 0:
             self._pace.block(mono + _WORD_S / 2)
         elif share.wait_s > 0:
@@ -53,6 +55,7 @@ class Part:
         """Have a turn look who else is sending, and say that we are: ``busy`` is having something in hand."""
         if self._alone:
             return
+        turn.over = self._most is not None and turn.open_calls > self._most
         busy = busy or bool(turn.claims)
         turn.word = busy and (not self.spoken or mono >= self._next_word)
         turn.speaks = turn.word or bool(turn.claims)
@@ -68,4 +71,8 @@ class Part:
                 # From when it was asked for: the others count from a moment not long after, however late
                 # the answer came, and nothing may be sent here longer than they count us in.
                 self.spoken, self._next_word = True, turn.asked + _WORD_S
+            before = self._most
             self._take(answer.share, mono)
+            if self._most != before and turn.open_calls > (self._most or 0):
+                # Who has joined waits for a moment only, unless it hears at once that our calls are slow.
+                self._next_word = turn.asked

@@ -93,6 +93,11 @@ class Senders:
         self.unsent = 0  #: items given whose call has not begun
         self.until = float("-inf")  #: until when what was given is surely this process's to send
 
+    @property
+    def open_calls(self) -> int:
+        """How many calls are open."""
+        return self._open
+
     def give(self, items: Sequence[Item], *, limit: int) -> None:
         """Queue items, with at most ``limit`` calls open."""
         self._limit = limit

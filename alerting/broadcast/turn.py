@@ -38,6 +38,8 @@ class Turn:
     kept: list[Hold] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
     lookups: list[Item] = field(default_factory=list)  #: rows the provider is about to be asked for
+    open_calls: int = 0  #: calls this lane has open
+    over: bool = False  #: whether these are more than its part
     speaks: bool = False  #: whether to ask for this lane's share of its channel
     word: bool = False  #: whether to say that it is there
     joins: bool = False  #: whether to join those who speak, if there is something to take up
@@ -134,7 +136,9 @@ def _silent(ledger: Ledger, turn: Turn, answer: Answer) -> bool:
     if turn.leaves:
         ledger.fall_silent(turn.channel, owner=turn.owner)
         return True
-    answer.share = ledger.speak(turn.channel, owner=turn.owner, until_s=turn.lease_s, renew=turn.word)
+    answer.share = ledger.speak(
+        turn.channel, owner=turn.owner, until_s=turn.lease_s, renew=turn.word, over=turn.over
+    )
     return answer.share is None
 
 

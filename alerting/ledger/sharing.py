@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 class Sharing(Protocol):
     """A ledger that several senders share, and that knows who of them is at work."""
 
-    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+    def speak(
+        self, channel: str, *, owner: str, until_s: float, renew: bool, over: bool = False
+    ) -> Share | None:
         """Return this owner's share of a channel; None when it was not heard of for too long.
 
-        ``renew`` says that it is there, from now on or still, for ``until_s`` seconds more.
+        ``renew`` says that it is there, from now on or still, for ``until_s`` seconds more; ``over``, that it
+        has more calls open than its part, so that who has just joined must wait on.
         """
         ...
 

@@ -243,9 +243,16 @@ class Book:
 
     # -- sharing ----------------------------------------------------------------------------------
 
-    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+    def speak(
+        self, channel: str, *, owner: str, until_s: float, renew: bool, over: bool = False
+    ) -> Share | None:
         """Return an owner's share of a channel, as the shared ledger divides it."""
         now, known = self._now(), self._speakers.setdefault(channel, {})
+        if over:
+            mine = known[owner][0] if owner in known else now
+            for name, (since, until) in known.items():
+                if since > max(mine, now - JOIN_US):
+                    known[name] = now, until
         if renew:
             since, until = known.get(owner, (now, 0))
             known[owner] = (now if until < now else since, now + int(until_s * _SECOND))

@@ -13,11 +13,12 @@ LEASE_S = 6.0
 
 
 def a_part():
-    return Part(Scripted("sms", rate_per_s=40).capabilities, Pace(40), Window(10), alone=False)
+    can = Scripted("sms", rate_per_s=40, in_flight=10).capabilities
+    return Part(can, Pace(40), Window(10), alone=False)
 
 
-def asks(part, *, at):
-    turn = Turn("sms", "one", now=0, lease_until=int(LEASE_S * SECOND), asked=at)
+def asks(part, *, at, open_calls=0):
+    turn = Turn("sms", "one", now=0, lease_until=int(LEASE_S * SECOND), asked=at, open_calls=open_calls)
     part.ask(turn, busy=True, mono=at)
     return turn
 
@@ -46,3 +47,17 @@ def test_nothing_is_sent_longer_than_the_others_count_a_lane_in():
     renewal = Turn("sms", "one", now=0, lease_until=int(LEASE_S * SECOND), asked=renewed_at)
     assert renewal.ours_until < 100.0 + LEASE_S, "renewed without another word, a second later at most"
     assert asks(part, at=renewed_at).word
+
+
+def test_who_has_more_calls_open_than_its_part_says_so_at_once_and_for_as_long_as_they_are():
+    part = a_part()
+    part.heard(asks(part, at=100.0), Answer(share=Share(0, 1, 0.0)), 100.0)
+    joined = asks(part, at=101.0, open_calls=10)
+    assert not joined.over
+    part.heard(joined, Answer(share=Share(0, 2, 0.0)), 101.0)
+    for at in (101.1, 102.1):
+        slow = asks(part, at=at, open_calls=6)
+        assert slow.word
+        assert slow.over
+        part.heard(slow, Answer(share=Share(0, 2, 0.0)), at)
+    assert not asks(part, at=103.1, open_calls=5).over

@@ -97,6 +97,31 @@ class Dialing(ModelledChannel):
         return len(self.waiting)
 
 
+class Crowded(ModelledChannel):
+    """A way to a provider that notes how many calls are open there."""
+
+    def submit(self, envelope, done, leave_by):
+        self.provider.open = getattr(self.provider, "open", 0) + 1
+        self.provider.most_open = max(getattr(self.provider, "most_open", 0), self.provider.open)
+
+        def ended(outcome):
+            self.provider.open -= 1
+            done(outcome)
+
+        return super().submit(envelope, ended, leave_by)
+
+
+@pytest.mark.parametrize("latency_s", [0.5, 4.0, 7.0])
+def test_no_more_calls_are_open_than_the_account_allows_while_workers_join_however_slow_it_answers(latency_s):
+    manner = Manner(latency_s=latency_s, spread=0.1, lost=0.0, busy=0.0, refused=0.0)
+    account = Account(name="sms", capabilities=phones(200.0, 24, 10.0), manner=manner)
+
+    provider, book = sent(account, 2000, [(0.0, None), (0.7, None), (1.1, None), (9.3, None)], 1, way=Crowded)
+
+    assert provider.most_open == 24
+    assert book.ended[State.ACCEPTED] == provider.taken == book.ended.total()
+
+
 @pytest.mark.parametrize("rate", [20.0, 40.0, 90.0])
 def test_what_waits_for_connections_is_counted_when_it_leaves(rate):
     manner = Manner(lost=0.0, busy=0.0, refused=0.0)

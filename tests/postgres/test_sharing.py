@@ -63,9 +63,9 @@ def hosts(fresh_place):
         one.close()
 
 
-def speak(ledger, owner, *, renew=True, until_s=6.0, channel="sms-main"):
+def speak(ledger, owner, *, renew=True, until_s=6.0, channel="sms-main", over=False):
     with ledger.transaction():
-        return ledger.speak(channel, owner=owner, until_s=until_s, renew=renew)
+        return ledger.speak(channel, owner=owner, until_s=until_s, renew=renew, over=over)
 
 
 def test_the_first_begins_at_once_and_who_joins_waits_for_the_others_to_slow_down(hosts):
@@ -77,6 +77,22 @@ def test_the_first_begins_at_once_and_who_joins_waits_for_the_others_to_slow_dow
     assert speak(one, "a", renew=False) == Share(0, 2, 0.0), "seen in the very next claim"
     assert speak(two, "b").wait_s < joined.wait_s, "it waits once, not anew each time"
     assert speak(two, "x", channel="email-main") == Share(0, 1, 0.0)
+
+
+def test_who_joins_waits_on_while_one_who_was_there_has_more_calls_open_than_its_part(hosts, eventually):
+    one, two, three = hosts(), hosts(), hosts()
+    speak(one, "a")
+    joined = speak(two, "b")
+    eventually(lambda: speak(two, "b").wait_s < joined.wait_s - 0.2)
+    speak(three, "c", over=True)
+    assert speak(two, "b").wait_s < joined.wait_s - 0.2, "who came later holds up nobody"
+    speak(two, "x", channel="email-main")
+    speak(one, "a", over=True, channel="email-main")
+    assert speak(two, "b").wait_s < joined.wait_s - 0.2, "nor does anybody on another channel"
+    speak(one, "a", over=True)
+    assert speak(two, "b").wait_s > joined.wait_s - 0.2
+    assert speak(three, "c").wait_s > joined.wait_s - 0.2
+    assert speak(one, "a").wait_s == 0
 
 
 def test_who_goes_on_speaking_waits_for_nobody_and_who_joins_for_all_who_do(hosts):

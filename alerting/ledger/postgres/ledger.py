@@ -164,12 +164,16 @@ class PostgresLedger(Receiving, Drilling):
         ((known,),) = self._db.all("fact", (name,))
         return str(known)
 
-    def speak(self, channel: str, *, owner: str, until_s: float, renew: bool) -> Share | None:
+    def speak(
+        self, channel: str, *, owner: str, until_s: float, renew: bool, over: bool = False
+    ) -> Share | None:
         """Return this owner's share of a channel; None when it was not heard of for too long."""
         speakers = Speakers(self._db, self._clock)
         if renew and not speakers.go_on(channel, owner, until_s):
             self.alone(f"speaking on {channel}")
             speakers.join(channel, owner, until_s)
+        if over:
+            speakers.hold(channel, owner)
         return speakers.share(channel, owner)
 
     def fall_silent(self, channel: str, *, owner: str) -> None:

@@ -50,6 +50,10 @@ class Speakers:
         self._db.run("forget_speakers", (channel, _FORGET_US))
         self._db.run("join_speakers", (channel, owner, int(until_s * _SECOND)))
 
+    def hold(self, channel: str, owner: str) -> None:
+        """Let those who have joined after an owner, and still wait, wait from now on."""
+        self._db.run("hold_speakers", (channel, JOIN_US, channel, owner))
+
     def leave(self, channel: str, owner: str) -> None:
         """Let an owner count for its last second only."""
         self._db.run("leave_speakers", (LEAVE_US, channel, owner))

@@ -150,6 +150,15 @@ FROM speaker, (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint 
 WHERE channel = ? AND until >= clock.now
 ORDER BY since, owner
 
+-- name: hold_speakers --
+UPDATE speaker SET since = clock.now
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
+WHERE (channel, owner) IN (
+    SELECT channel, owner FROM speaker
+    WHERE channel = ? AND since > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - ?
+        AND since > (SELECT mine.since FROM speaker AS mine WHERE mine.channel = ? AND mine.owner = ?)
+    FOR UPDATE SKIP LOCKED)
+
 -- name: leave_speakers --
 UPDATE speaker SET until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + ?
 WHERE channel = ? AND owner = ?
