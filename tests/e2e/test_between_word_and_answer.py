@@ -53,8 +53,12 @@ def test_the_first_ctrl_c_after_the_word_waits_for_what_became_of_it(campus, ser
     """It comes too late to stop anything, and the officer should know what went out."""
 
     def leave(process):
+        place = Path(f"/proc/{process.pid}")
+
         def asks():
-            return any("socket" in str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir())
+            # It has asked when it waits for the answer; before that it runs, or waits for its turn to.
+            asleep = (place / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+            return asleep and any("socket" in str(file.readlink()) for file in (place / "fd").iterdir())
 
         until(asks, 10, "the command does not ask")
         process.send_signal(signal.SIGINT)
