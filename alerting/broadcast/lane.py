@@ -37,6 +37,8 @@ _HELD: Final = 50_000
 _QUARTER: Final = 0.25
 #: How often the ledger's last turn fits into a lease at least: one that ends before its answer sends nothing.
 _TURNS: Final = 3.0
+#: The longest lease for that, in seconds: whoever stood still for an hour must not keep a batch for three.
+_LONGEST: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ class Lane:
 
     def _turn(self, *, stopping: bool) -> Turn:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
-        lease_until = now + int(max(self._rules.lease, self._took * _TURNS) * _SECOND)
+        lease_until = now + int(max(self._rules.lease, min(self._took * _TURNS, _LONGEST)) * _SECOND)
         turn = Turn(self.channel.name, self._owner, now=now, lease_until=lease_until, asked=mono)
         # What is asked for now may be shorter than what was granted, and be granted unheard.
         self._senders.until = min(self._senders.until, turn.ours_until)

@@ -1,6 +1,8 @@
 """Lanes over a real ledger: everything ends somewhere, nothing is lost, nothing doubled unsaid."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from datetime import timedelta
 
@@ -632,15 +634,53 @@ async def test_a_ledger_that_answers_later_than_a_lease_lasts_still_lets_everybo
     assert set(channel.calls.values()) == {1}
 
 
-async def test_what_waited_for_room_while_another_took_its_batch_does_not_leave(stage, monkeypatch):
-    """The next lease is asked for after the thaw, and granted for other batches at most."""
+def slow_channel():
+    """A channel with two calls at once, none of which is answered before a gate is opened; and the gate."""
     gate = asyncio.Event()
 
     async def held(envelope):
         await gate.wait()
         return Accepted(envelope.key)
 
-    channel = Searchable("sms", lambda envelope, _: held(envelope), in_flight=2)
+    return Searchable("sms", lambda envelope, _: held(envelope), in_flight=2), gate
+
+
+async def test_who_stood_still_for_an_hour_asks_for_no_lease_of_hours(stage, monkeypatch):
+    """Killed a moment later it would keep its batch from everybody else for as long."""
+    channel, gate = slow_channel()
+    play = stage(channel, rules=rules(lease=1.0))
+    leases = []
+
+    class Jumping(type(play.clock)):
+        jumped = 0.0
+
+        def monotonic(self):
+            return time.monotonic() + self.jumped
+
+    play.clock = clock = Jumping()
+    play.open(3)
+    ask = play.writer.do
+
+    async def do(fn):
+        answer = await ask(fn)
+        if clock.jumped and getattr(answer, "ours", None):
+            with contextlib.closing(sqlite3.connect(play.path)) as file:
+                [(until,)] = file.execute("SELECT lease_until FROM batch").fetchall()
+            leases.append(until / 1e6 - time.time())
+            gate.set()
+        elif getattr(answer, "claimed", None):
+            clock.jumped = 3600.0
+        return answer
+
+    monkeypatch.setattr(play.writer, "do", do)
+    await play.play()
+    assert 1 < leases[0] < 31
+    assert play.counts() == only("accepted", 3)
+
+
+async def test_what_waited_for_room_while_another_took_its_batch_does_not_leave(stage, monkeypatch):
+    """The next lease is asked for after the thaw, and granted for other batches at most."""
+    channel, gate = slow_channel()
     play = stage(channel, rules=rules(lease=1.0))
     play.open(3)
     ask, claimed, took_over = play.writer.do, [], []
@@ -674,13 +714,7 @@ async def test_what_waited_for_room_while_another_took_its_batch_does_not_leave(
 
 async def test_who_asks_for_a_shorter_lease_goes_by_it_before_the_answer(stage, monkeypatch):
     """The longer one was for a slow ledger; the shorter is on disk when the process is stopped."""
-    gate = asyncio.Event()
-
-    async def held(envelope):
-        await gate.wait()
-        return Accepted(envelope.key)
-
-    channel = Searchable("sms", lambda envelope, _: held(envelope), in_flight=2)
+    channel, gate = slow_channel()
     play = stage(channel, rules=rules(lease=1.0))
     play.open(3)
     ask, claimed, renewals, left = play.writer.do, [], [], []
