@@ -51,14 +51,14 @@ def dispatch(
     from alerting.gate import check
     from alerting.service.order import Order
 
-    check(face.app.config, "open", face.token)
-    if break_glass:
-        from alerting.authority.admission import reason_of
-
-        reason_of(break_glass)
-    given_at = face.app.clock.now().isoformat()
-    request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
     try:
+        check(face.app.config, "open", face.token)
+        if break_glass:
+            from alerting.authority.admission import reason_of
+
+            reason_of(break_glass)
+        given_at = face.app.clock.now().isoformat()
+        request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
         plan = _confirmed(face, request, confirm, json=json)
         one_more = one_more or again(face, plan)
     except KeyboardInterrupt:

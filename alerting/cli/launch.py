@@ -56,8 +56,11 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
     told, left = _in_child(app, order, plan)
     if told is None:
         raise LeftEarly(None)
-    raise_refusal(told)
-    opened = Opened(**{name: told[name] for name in Opened.__slots__})
+    if told:
+        raise_refusal(told)
+        opened = Opened(**{name: told[name] for name in Opened.__slots__})
+    else:
+        opened = _after_all(app, order, plan)
     if left:
         raise LeftEarly(opened)
     return opened
@@ -78,12 +81,21 @@ def resume(app: App) -> bool:
     told, left = _in_child(app.whole(), None, None)
     if left:
         raise KeyboardInterrupt
-    raise_refusal(told or {"ok": True})
+    if not told:
+        raise LedgerUnavailable(
+            Problem(
+                where=str(app.state), what="the sending process ended at once", fix="see sender.log there"
+            )
+        )
+    raise_refusal(told)
     return True
 
 
 def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[str, Any] | None, bool]:
-    """Return what the child told, None when nobody waited for it, and whether Ctrl-C was pressed."""
+    """Return what the child told, and whether Ctrl-C was pressed.
+
+    It told nothing ({}) where it was killed before; None stands where nobody waited for it.
+    """
     app.ready_state()
     app.let_go()
     sys.stdout.flush()
@@ -98,26 +110,63 @@ def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[st
         line, left = _heard(pipe, before)
     if line is None:
         return None, left
-    if not line:
-        raise LedgerUnavailable(
-            Problem(
-                where=str(app.state),
-                what="the sending process ended before the alert was durable; nothing was sent",
-                fix=f"see {app.state / 'sender.log'}",
-            )
-        )
-    return dict(json.loads(line)), left
+    return dict(json.loads(line)) if line.endswith(b"\n") else {}, left
 
 
 def _heard(pipe: BufferedReader, before: set[int | signal.Signals]) -> tuple[bytes | None, bool]:
-    """Wait for the child's word. The first Ctrl-C comes too late to stop it, so the wait goes on."""
+    """Wait for the child's word. The first Ctrl-C comes too late to stop it, so the wait goes on.
+
+    It is counted, not raised: raised just when the word has been read, it would take the word with it.
+    """
+    presses = 0
+
+    def pressed(number: int, frame: object) -> None:
+        del number, frame
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+
+    line: bytes | None = None
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with suppress(KeyboardInterrupt):
+        try:
+            if heeded:
+                signal.signal(signal.SIGINT, pressed)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            line = pipe.readline()
+        finally:
+            if heeded:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+    return line, presses > 0
+
+
+def _after_all(app: App, order: Order, plan: Plan) -> Opened:
+    """Return the alert that a sender had opened when it was killed before it could say so; another goes on.
+
+    Raises:
+        LedgerUnavailable: it had not opened it, nobody can know, or nobody can go on.
+    """
+    again = f"look at `alert status`; a repeat with --run-key {order.run_key} sends nothing twice"
     try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return pipe.readline(), False
-    except KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):
-            return pipe.readline(), True
-        return None, True
+        ledger = app.reader()
+        alert_id = ledger.alert_of_run(order.run_key) if ledger else None
+        planned = sum(tally.total for tally in ledger.tally(alert_id)) if ledger and alert_id else 0
+        unknown = app.shared is not None or app.lock().held_by() is not None
+    except AlertingError:
+        raise _ended(app, "; it may be", fix=again) from None
+    if alert_id is None:
+        raise _ended(app, "; it may still become so" if unknown else "; nothing was sent", fix=again)
+    try:
+        resume(app)
+    except (AlertingError, ConfigProblem):
+        raise _ended(app, f"; it is, as {alert_id}, and waits", fix="run `alert resume`") from None
+    return Opened(alert_id=alert_id, planned=planned, recipients=plan.crowd.recipients)
+
+
+def _ended(app: App, then: str, *, fix: str) -> LedgerUnavailable:
+    what = f"the sending process ended before it said whether the alert is durable{then}"
+    return LedgerUnavailable(Problem(where=str(app.state), what=what, fix=fix))
 
 
 def _child(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
