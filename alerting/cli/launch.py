@@ -102,7 +102,8 @@ def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[st
     sys.stderr.flush()
     reading, writing = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os.close(reading)
         _child(app, order, plan, writing)
     os.close(writing)
@@ -110,6 +111,8 @@ def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[st
         line, left = _heard(pipe, before)
     if line is None:
         return None, left
+    if not line:
+        os.waitpid(child, 0)  # it is ending; its lock on the ledger goes after its end of the pipe
     return dict(json.loads(line)) if line.endswith(b"\n") else {}, left
 
 

@@ -1,4 +1,6 @@
+import gc
 import logging
+import signal
 import subprocess
 
 import pytest
@@ -11,6 +13,7 @@ def complete(home, monkeypatch, capsys):
     """Ask as bash does for the last of these words; bash ends words at an equals sign."""
     monkeypatch.chdir(home)
     monkeypatch.setattr("sys.argv", ["alert"])
+    heeded, threshold = signal.getsignal(signal.SIGINT), gc.get_threshold()
 
     def ask(*words):
         monkeypatch.setenv("_ALERT_COMPLETE", "complete_bash")
@@ -26,6 +29,10 @@ def complete(home, monkeypatch, capsys):
     yield ask
     monkeypatch.delenv("_ALERT_COMPLETE_BEFORE", raising=False)
     logging.disable(logging.NOTSET)
+    # The program ends with the process that runs it; this one goes on.
+    signal.signal(signal.SIGINT, heeded)
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
 
 
 def test_commands_and_their_members_are_offered(complete):
