@@ -172,7 +172,8 @@ class Shared:
             assert f"while programs older than version {self.after} use it" in refused.stderr
         self.say(refused.stderr.strip())
         self._stop(self.workers[0])
-        self.next("ledger", "upgrade", code=0)
+        # A sender that has just come to its end lets go of its connection a moment later; "then repeat", it says.
+        until(lambda: self.next("ledger", "upgrade").returncode == 0, 20, "the older program has not gone")
         shut_out = self.old.send(place="Gym", code=75).stderr.strip()
         assert "newer version" in shut_out
         assert "use that version, or a newer one" in shut_out
