@@ -28,7 +28,7 @@ LEADS_TO: Final[Mapping[str, frozenset[State]]] = {
     "deferred": frozenset({State.REJECTED}) | _WAITING,
     "unknown": frozenset({State.UNCERTAIN}),
     "interrupted": frozenset({State.UNCERTAIN}),
-    "absent": _WAITING,
+    "absent": frozenset({State.REJECTED}) | _WAITING,
     "resend": _WAITING,
     "unsent": _WAITING,
     "unresolved": frozenset({State.UNRESOLVED}),

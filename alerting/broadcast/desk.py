@@ -24,6 +24,9 @@ _SECOND: Final = 1_000_000
 _ACCEPTED: Final = State.ACCEPTED
 #: The share of an alert's remaining life a lane waits at a provider's word.
 _MOST_OF_LIFE: Final = 0.9
+#: So many tries that nobody answered, and that surely came to nothing, are enough where there is a fallback.
+_ABSENT: Final = 2
+_NEVER_TAKEN: Final = "sent again and again without an answer, and it was never there"
 
 
 class Desk:
@@ -127,7 +130,11 @@ class Desk:
     def _looked_up(self, item: Item, verdict: Found | Absent | CannotTell, now: int, mono: float) -> None:
         if isinstance(self._channel, Lookup):
             cannot = isinstance(verdict, CannotTell)
-            self._tell_breaker(Unknown(Reason.UNAVAILABLE) if cannot else Accepted(""), mono)
+            if cannot:
+                self._tell_breaker(Unknown(Reason.UNAVAILABLE), mono)
+            elif isinstance(verdict, Found) or self._breaker.open:
+                # That nothing is there shows that calls get through, not that messages do.
+                self._tell_breaker(Accepted(""), mono)
             item.asks += 1
             if cannot and item.asks < ASKS:
                 item.hold.out -= 1
@@ -135,12 +142,16 @@ class Desk:
                 return
         item.asks = 0
         life = item.hold.facts.life
-        self._record(
-            item,
-            settle_verdict(
-                item.row, verdict, life=life, now=now, duplicate=item.duplicate, inherited=item.inherited
-            ),
+        settled = settle_verdict(
+            item.row, verdict, life=life, now=now, duplicate=item.duplicate, inherited=item.inherited
         )
+        item.absent += settled.outcome == "absent"
+        if item.absent == _ABSENT and item.has_fallback:
+            settled = settled._replace(
+                state=State.REJECTED, due_at=0, reason=Reason.UNAVAILABLE.code, detail=_NEVER_TAKEN
+            )
+            self._hand_over(item)
+        self._record(item, settled)
 
     def _unsent(self, item: Item, now: int) -> Settled:
         row = item.row
@@ -178,7 +189,7 @@ class Desk:
             hold.put(item, due_at=max(item.row.sent_at + wait, settled.at))
 
     def _hand_over(self, item: Item) -> None:
-        if item.hold.facts.fallback and item.row.fallback:
+        if item.has_fallback:
             self._handed.setdefault(item.hold, []).append(item.row.id)
 
     def _throttled(self, outcome: Outcome, life: retry.Life, now: int, mono: float) -> None:

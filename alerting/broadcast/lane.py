@@ -331,8 +331,7 @@ class Lane:
             if breaker.down:
                 self._given_up.add(hold.facts.alert_id)
             for item in hold.drain():
-                reachable = bool(hold.facts.fallback and item.row.fallback)
-                if not (breaker.down or reachable):
+                if not (breaker.down or item.has_fallback):
                     hold.put(item, due_at=item.row.due_at or now)
                     continue
                 hold.out += 1

@@ -44,14 +44,16 @@ def _address(text: str) -> Address:
 class Item:
     """One delivery in hand.
 
-    ``asks`` counts look-ups; ``duplicate`` says that the provider called it a repeat; ``trial`` that
-    it goes alone, to see whether the channel works again; ``inherited`` that an earlier sender left it.
-    ``others`` are ids of other messages to its address, known when it is looked up.
+    ``asks`` counts look-ups, ``absent`` the attempts that surely came to nothing; ``duplicate`` says that the
+    provider called it a repeat; ``trial`` that it goes alone, to see whether the channel works again;
+    ``inherited`` that an earlier sender left it. ``others`` are ids of other messages to its address, known
+    when it is looked up.
     """
 
     row: Row
     hold: Hold
     asks: int = 0
+    absent: int = 0
     duplicate: bool = False
     claimed_at: float = 0.0
     trial: bool = False
@@ -62,6 +64,11 @@ class Item:
     def lookup(self) -> bool:
         """Whether this is to be looked up rather than sent."""
         return self.row.state is _UNCERTAIN
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether another channel can take the person over."""
+        return bool(self.hold.facts.fallback and self.row.fallback)
 
     @property
     def since(self) -> datetime:

@@ -57,7 +57,7 @@ class Reason(Enum):
     EXPIRED = ("expired", Scope.MESSAGE, "the alert's life ended first", "nothing: late is worse than never")
     CANCELLED = ("cancelled", Scope.MESSAGE, "stopped by an operator", "nothing")
     SUPERSEDED = ("superseded", Scope.MESSAGE, "a newer message replaced it", "nothing")
-    UNRECOGNISED = ("unrecognised", Scope.MESSAGE, "a code this program does not know", "see the raw code")
+    UNRECOGNISED = ("unrecognised", Scope.ADDRESS, "a code this program does not know", "see the raw code")
 
     def __init__(self, code: str, scope: Scope, words: str, advice: str) -> None:
         self.code = code

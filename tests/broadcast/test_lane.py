@@ -265,9 +265,10 @@ async def test_people_a_dead_channel_cannot_reach_are_reached_by_its_fallback(st
     assert {str(e.address) for e in mail.envelopes} == {f"email:person{n}@example.edu" for n in range(40)}
 
 
-async def test_an_address_that_cannot_be_reached_is_reached_by_the_fallback_once(stage):
+@pytest.mark.parametrize("reason", [Reason.NOT_MOBILE, Reason.UNRECOGNISED])
+async def test_an_address_that_cannot_be_reached_is_reached_by_the_fallback_once(stage, reason):
     def answer(envelope, nth):
-        return Rejected(Reason.NOT_MOBILE) if str(envelope.address).endswith("7") else Accepted("1")
+        return Rejected(reason) if str(envelope.address).endswith("7") else Accepted("1")
 
     mail = Scripted("mail")
     play = stage(Scripted("sms", answer), mail)
@@ -286,6 +287,34 @@ async def test_whoever_was_tried_for_the_last_time_is_told_by_the_fallback(stage
     await play.play()
     assert play.counts("sms") == only("rejected", 3)
     assert play.counts("mail") == only("accepted", 3)
+
+
+async def test_whoever_is_surely_not_sent_to_again_and_again_is_told_by_the_fallback(stage):
+    """Something on the way answers every call in the provider's place, but lets it be asked."""
+    sms = Searchable("sms", lambda e, n: Unknown(Reason.UNREADABLE, "HTTP 404"))
+    mail = Scripted("mail")
+    play = stage(sms, mail)
+    play.open(3, fallback="mail", life=10.0)
+    await play.play()
+    assert play.counts("sms") == only("rejected", 3)
+    assert play.counts("mail") == only("accepted", 3)
+    assert set(sms.calls.values()) == {2}
+
+
+async def test_calls_nobody_answers_are_trouble_of_the_channel_though_it_can_be_asked(stage):
+    stop, lanes = asyncio.Event(), set()
+
+    def answer(envelope, nth):
+        lanes.update(engine.lanes.values())
+        if nth == 5:
+            stop.set()
+        return Unknown(Reason.UNREADABLE, "HTTP 404")
+
+    play = stage(Searchable("sms", answer))
+    play.open(1, life=10.0)
+    engine = play.engine()
+    await engine.run(stop=stop)
+    assert [lane.trouble for lane in lanes] == [(Reason.UNREADABLE, "HTTP 404")]
 
 
 async def test_lasting_trouble_hands_over_what_waits(stage):

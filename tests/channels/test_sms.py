@@ -390,6 +390,7 @@ def reply(status, body=b"", **headers):
 
 
 SID = {"sid": "SM1", "status": "queued", "error_code": None}
+SAID = {"message": "no"}
 
 
 @pytest.mark.parametrize(
@@ -412,6 +413,16 @@ SID = {"sid": "SM1", "status": "queued", "error_code": None}
         (reply(400, b"<html>"), Unknown(Reason.UNREADABLE, "HTTP 400")),
         (reply(404, {"message": "?"}), Unknown(Reason.UNREADABLE, "HTTP 404 ?")),
         (reply(400, {"code": 29999, "message": "new"}), Rejected(Reason.UNRECOGNISED, "29999 new")),
+        (reply(400, SAID | {"status": 400}), Rejected(Reason.UNRECOGNISED, "HTTP 400 no")),
+        (reply(405, SAID | {"code": 405, "status": 405}), Rejected(Reason.UNRECOGNISED, "HTTP 405 no")),
+        (reply(404, SAID | {"status": 404}), Rejected(Reason.AUTH, "HTTP 404 no")),
+        (reply(404, {"type": "t", "title": "no", "status": 404}), Rejected(Reason.AUTH, "HTTP 404 no")),
+        (reply(404, SAID | {"code": 20099}), Rejected(Reason.AUTH, "20099 no")),
+        (reply(403, SAID | {"code": 20099}), Rejected(Reason.FORBIDDEN, "20099 no")),
+        (reply(401, SAID | {"code": 20099}), Rejected(Reason.AUTH, "20099 no")),
+        (reply(404, b"<html>"), Unknown(Reason.UNREADABLE, "HTTP 404")),
+        (reply(400, SAID | {"status": 502}), Unknown(Reason.UNREADABLE, "HTTP 400 no")),
+        (reply(502, SAID | {"status": 502}), Unknown(Reason.UNAVAILABLE, "HTTP 502 no")),
         (reply(400, {"code": "21610"}), Rejected(Reason.OPTED_OUT, "21610")),
         (reply(400, {"code": True}), Unknown(Reason.UNREADABLE, "HTTP 400")),
         (reply(401, b""), Rejected(Reason.AUTH, "HTTP 401")),

@@ -79,6 +79,9 @@ STATUSES: Final[Mapping[int, Reason]] = {
     429: Reason.RATE_LIMITED,
 }
 
+#: The same, where the answer is surely Twilio's own.
+OWN_STATUSES: Final[Mapping[int, Reason]] = {404: Reason.AUTH}
+
 
 def reason_for(code: int) -> Reason:
     """Return the reason of a Twilio error code; unknown ones are UNRECOGNISED."""

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from alerting.channels.sms.codes import PASSING, REASONS, STATUSES, reason_for
+from alerting.channels.sms.codes import OWN_STATUSES, PASSING, REASONS, STATUSES
 from alerting.channels.sms.wire import Reply
 from alerting.channels.web_answer import Answer, Refusal, Silence, shown, text_at
 from alerting.clock import Clock
@@ -48,12 +48,19 @@ def refusal(answer: Answer, now: datetime | None = None) -> Refusal:
     document = answer.document
     words = next((w for name in ("message", "detail", "title") if (w := text_at(document, name))), "")
     after = None if now is None else answer.retry_after(now)
-    return refused(answer.status, code_in(document.get("code")), words, after=after)
+    # Every error of Twilio's own, of either form, repeats the status; no gateway's page does.
+    own = bool(words) and document.get("status") == answer.status
+    return refused(answer.status, code_in(document.get("code")), words, own=own, after=after)
 
 
-def refused(status: int, code: int, words: str, *, after: timedelta | None = None) -> Refusal:
+def refused(
+    status: int, code: int, words: str, *, own: bool = False, after: timedelta | None = None
+) -> Refusal:
     """Return what an HTTP status and a Twilio code (0 for none) mean.
 
+    A 4xx of Twilio's own, which ``own`` or any code shows, was not accepted, whatever its code is: one
+    that no table has is refused by its status, 404 as the account's resource that is not there. Other
+    people's 4xx leave it open whether Twilio heard of the message.
     A 5xx is never taken for a refusal, 20503 included: Twilio says of 20500 that the message may have
     been made, and a gateway's 503 looks the same. Asking Twilio afterwards costs one call.
     A redirect is not followed and not believed either: Twilio sends none, and after a POST a 303
@@ -65,14 +72,14 @@ def refused(status: int, code: int, words: str, *, after: timedelta | None = Non
     if not 400 <= status < 500:  # noqa: PLR2004
         return Unknown(Reason.UNAVAILABLE if status >= 500 else Reason.UNREADABLE, detail)  # noqa: PLR2004
     known = STATUSES.get(status)
-    reason = reason_for(code) if code else known
+    reason = REASONS.get(code, known)
     if reason in PASSING:
         return Deferred(reason, after, detail)
     if known in PASSING or known is Reason.UNCONNECTED:
         return Deferred(known, after, detail)
-    if reason is None:
+    if reason is None and not (code or own):
         return Unknown(Reason.UNREADABLE, detail)
-    return Rejected(reason, detail)
+    return Rejected(reason or OWN_STATUSES.get(status, Reason.UNRECOGNISED), detail)
 
 
 def code_in(value: object) -> int:
