@@ -32,19 +32,23 @@ def main() -> None:
     gc.set_threshold(_GARBAGE_AFTER)
     _have_streams()
     try:
-        code = _run(_hoisted(sys.argv[1:]))
+        code = _code()
     except KeyboardInterrupt:
-        code = _left()
+        code = _INTERRUPTED
+    _leave_lightly()
+    if code == _INTERRUPTED:
+        _left()
+    sys.exit(int(code or 0))
+
+
+def _code() -> Any:
+    try:
+        return _run(_hoisted(sys.argv[1:]))
     except SystemExit as left:
         # click turns a pipe that was closed early into code 1; a reader may have had enough.
-        if not isinstance(left.__context__, BrokenPipeError):
-            _leave_lightly()
-            raise
-        code = _unheard()
+        return _unheard() if isinstance(left.__context__, BrokenPipeError) else left.code
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        code = _told(error)
-    _leave_lightly()
-    sys.exit(int(code or 0))
+        return _told(error)
 
 
 def _have_streams() -> None:
@@ -66,9 +70,9 @@ def _leave_lightly() -> None:
     A Ctrl-C from here on comes when all has been said, and would only take the exit code away. Whoever opened
     an alert has ``signal`` at hand.
     """
-    gc.freeze()
     if (signal := sys.modules.get("signal")) is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
 
 
 def _run(argv: list[str]) -> Any:
@@ -84,12 +88,7 @@ def _run(argv: list[str]) -> Any:
         from alerting.cli.complete import rejoin
 
         rejoin(os.environ)
-    code = build()(args=argv, prog_name="alert", standalone_mode=False)
-    if code == _INTERRUPTED:
-        from alerting.cli.face import note
-
-        note("\nLeft before the end. What was done by then is on record: `alert status`.")
-    return code
+    return build()(args=argv, prog_name="alert", standalone_mode=False)
 
 
 def _hoisted(argv: list[str]) -> list[str]:
@@ -118,11 +117,11 @@ def _unheard() -> int:
     return 0
 
 
-def _left() -> int:
-    from alerting.errors import Exit
+def _left() -> None:
+    """Say no more than is certain: nobody knows here what was done before the key was pressed."""
+    from alerting.cli.face import note
 
-    print("\nLeft. Nothing was sent.", file=sys.stderr)  # noqa: T201
-    return Exit.NOT_CONFIRMED
+    note("\nLeft before the end. What was done by then is on record: `alert status`.")
 
 
 def _told(error: Exception) -> int:

@@ -93,6 +93,7 @@ def carry_out(
 
     Raises:
         AlertingError: it was refused; nothing was sent.
+        KeyboardInterrupt: Ctrl-C came before it was known what became of it.
     """
     from alerting.cli.launch import LeftEarly, launch
 
@@ -110,6 +111,8 @@ def carry_out(
     except LeftEarly as early:
         utter(parting(early.opened, json=json, more=more))
     except KeyboardInterrupt:
+        if opened is None:
+            raise
         utter(parting(opened, json=json, more=more))
     return Exit.RUNNING
 
@@ -199,10 +202,8 @@ def _waiting(face: Face, plan: Plan, opened: Opened) -> None:
             say(line)
 
 
-def parting(opened: Opened | None, *, json: bool, more: More | None = None) -> list[Said]:
-    """Return what an alert is called that is left alone now; or that nobody knows whether there is one."""
-    if opened is None:
-        return [("err", "Left before it was known whether the alert was accepted: `alert status` tells.")]
+def parting(opened: Opened, *, json: bool, more: More | None = None) -> list[Said]:
+    """Return what an alert is called that is left alone now."""
     if json:
         fields = more(None) if more else {}
         return [("out", as_json("accepted", alert=opened.alert_id, again=opened.again, **fields))]

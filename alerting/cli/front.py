@@ -92,6 +92,7 @@ def through_owner(argv: list[str]) -> int | None:
     Raises:
         NotConfirmed: the word was not typed; nothing was opened.
         AlertingError: the owner refused what was confirmed; nothing was sent.
+        KeyboardInterrupt: Ctrl-C came before it was known what became of it.
     """
     line = Line.of(argv)
     path = line.socket() if line else ""
@@ -115,10 +116,7 @@ class _Served:
             told = self._confirmed(plan)
             if told is None or self._line.words[0] == "preview":
                 return None if told is None else 0
-            try:
-                code = self._opened(told)
-            except KeyboardInterrupt:
-                code = self._left()
+            code = self._opened(told)
             if code is not None:
                 return code
             plan = told["plan"]
@@ -166,7 +164,9 @@ class _Served:
         request = {"verb": "confirmed", "plan": told["plan"]}
         opened, left = _asked(self._path, {**request, **self._me}, _OPENED_S, patient=True)
         if opened is None or opened.get("gone"):
-            return self._left() if left else self._without_owner(told)
+            if left:
+                raise KeyboardInterrupt
+            return self._without_owner(told)
         if opened.get("old"):
             return None
         if not opened.get("ok"):
@@ -198,13 +198,6 @@ class _Served:
         from alerting.cli.follow import follow
 
         return follow(self._face().app, alert_id, json=json, title="send")
-
-    def _left(self) -> int:
-        """Say that nobody knows what became of it; return the exit code."""
-        from alerting.cli.dispatch import parting
-
-        _utter(parting(None, json=False))
-        return _RUNNING
 
     def _without_owner(self, told: dict[str, Any]) -> int:
         """Open it oneself, or through whoever owns the record now; the run key lets nothing happen twice."""
@@ -242,31 +235,30 @@ def _asked(
     # What ``socket`` is made of: its enums and selectors take a third of an interpreter's own start.
     from _socket import AF_UNIX, SOCK_STREAM, socket
 
-    heard, left = b"", False
+    line, told = json.dumps({"v": VERSION, **request}).encode() + b"\n", None
+    presses = keyboard.Presses(1 if patient else 0)
     connection = socket(AF_UNIX, SOCK_STREAM)
     connection.settimeout(within_s)
     try:
         connection.connect(path)
-        connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
-        _heed_ctrl_c(heed=True)
-        while not heard.endswith(b"\n"):
-            try:
-                part = connection.recv(_MOST)
-            except KeyboardInterrupt:
-                if left or not patient:
-                    raise
-                left = True
-                continue
-            if not part:
-                return None, left
-            heard += part
-        told = json.loads(heard)
+        with presses:
+            told = json.loads(_answered(connection, line))
     except (OSError, ValueError):
-        return None, left
+        pass
     finally:
         _heed_ctrl_c(heed=True)
         connection.close()
-    return (told if isinstance(told, dict) else None), left
+    return (told if isinstance(told, dict) else None), presses.count > 0
+
+
+def _answered(connection: Any, line: bytes) -> bytes:
+    """Ask; return the answer, or what there is of it."""
+    connection.sendall(line)
+    _heed_ctrl_c(heed=True)
+    heard = b""
+    while not heard.endswith(b"\n") and (part := connection.recv(_MOST)):
+        heard += part
+    return heard
 
 
 def _heed_ctrl_c(*, heed: bool) -> None:

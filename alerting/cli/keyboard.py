@@ -8,10 +8,41 @@ import sys
 # Importing ``typing`` would take a fifth of what a command takes that is served by the owner of the record.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any, Final, Self
 
 #: How much of a word must be there for a slip: two of "Baker Hall"'s ten letters may be wrong.
 _ALMOST: Final = 0.8
+
+
+class Presses:
+    """Counts Ctrl-C while an answer is awaited; one more than the ``patience`` allows raises.
+
+    Raised by a first one, just when the answer has been read, the exception would take the answer with it.
+    """
+
+    def __init__(self, patience: int = 1) -> None:
+        self._patience, self.count = patience, 0
+
+    def __enter__(self) -> Self:
+        """Begin to count, unless whoever started this command wants Ctrl-C ignored."""
+        import signal
+
+        self._heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._heeded:
+            signal.signal(signal.SIGINT, self._pressed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let Ctrl-C be what it was."""
+        import signal
+
+        if self._heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _pressed(self, *_: object) -> None:
+        self.count += 1
+        if self.count > self._patience:
+            raise KeyboardInterrupt
 
 
 def who() -> tuple[str, str]:

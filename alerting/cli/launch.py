@@ -19,6 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.cli.keyboard import Presses
 from alerting.engine.control import Unanswered, ask, raise_refusal, refusal
 from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
 from alerting.openfiles import ADVICE, SPENT
@@ -39,9 +40,9 @@ _FROM_TERMINAL: Final = (signal.SIGINT, signal.SIGHUP)
 
 
 class LeftEarly(Exception):
-    """The officer pressed Ctrl-C after the alert was handed over; ``opened`` is None while unknown."""
+    """The officer pressed Ctrl-C once while the alert was being opened."""
 
-    def __init__(self, opened: Opened | None) -> None:
+    def __init__(self, opened: Opened) -> None:
         super().__init__()
         self.opened = opened
 
@@ -52,10 +53,9 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
     Raises:
         AlertingError: it was refused, or cannot be made durable; nothing was sent.
         LeftEarly: somebody pressed Ctrl-C meanwhile, too late to stop it.
+        KeyboardInterrupt: more than once, and did not wait for what became of it.
     """
     told, left = _in_child(app, order, plan)
-    if told is None:
-        raise LeftEarly(None)
     if told:
         raise_refusal(told)
         opened = Opened(**{name: told[name] for name in Opened.__slots__})
@@ -91,11 +91,8 @@ def resume(app: App) -> bool:
     return True
 
 
-def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[str, Any] | None, bool]:
-    """Return what the child told, and whether Ctrl-C was pressed.
-
-    It told nothing ({}) where it was killed before; None stands where nobody waited for it.
-    """
+def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[str, Any], bool]:
+    """Return what the child told, nothing where it was killed before, and whether Ctrl-C was pressed."""
     app.ready_state()
     app.let_go()
     sys.stdout.flush()
@@ -109,39 +106,17 @@ def _in_child(app: App, order: Order | None, plan: Plan | None) -> tuple[dict[st
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         line, left = _heard(pipe, before)
-    if line is None:
-        return None, left
     if not line:
         os.waitpid(child, 0)  # it is ending; its lock on the ledger goes after its end of the pipe
     return dict(json.loads(line)) if line.endswith(b"\n") else {}, left
 
 
-def _heard(pipe: BufferedReader, before: set[int | signal.Signals]) -> tuple[bytes | None, bool]:
-    """Wait for the child's word. The first Ctrl-C comes too late to stop it, so the wait goes on.
-
-    It is counted, not raised: raised just when the word has been read, it would take the word with it.
-    """
-    presses = 0
-
-    def pressed(number: int, frame: object) -> None:
-        del number, frame
-        nonlocal presses
-        presses += 1
-        if presses > 1:
-            raise KeyboardInterrupt
-
-    line: bytes | None = None
-    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with suppress(KeyboardInterrupt):
-        try:
-            if heeded:
-                signal.signal(signal.SIGINT, pressed)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            line = pipe.readline()
-        finally:
-            if heeded:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-    return line, presses > 0
+def _heard(pipe: BufferedReader, before: set[int | signal.Signals]) -> tuple[bytes, bool]:
+    """Wait for the child's word. The first Ctrl-C comes too late to stop it, so the wait goes on."""
+    with Presses() as presses:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        line = pipe.readline()
+    return line, presses.count > 0
 
 
 def _after_all(app: App, order: Order, plan: Plan) -> Opened:

@@ -5,11 +5,11 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from campus import slow, until
+from fate import meddled
 
 MANY = 40
 
@@ -124,27 +124,10 @@ def test_ctrl_c_at_any_moment_never_lies_about_what_was_sent(build):
     assert said_nothing < 5
 
 
-def meddled(campus, patch, *args, code):
-    """Run the command with something of its own replaced by what fate might do."""
-    program = f"import os, signal\nfrom alerting.cli import launch, main\n{patch}\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *campus.words(*args)[1:]],
-        cwd=campus.home,
-        env=campus.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done
-
-
 SENT = ("send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--channels", "sms-main", "--no-wait")
 
 PRESSED_AS_IT_IS_HEARD = """
+from alerting.cli import launch
 class Pipe:
     def __init__(self, pipe): self.pipe = pipe
     def readline(self):
@@ -167,6 +150,7 @@ def test_ctrl_c_in_the_very_moment_the_sender_answers_does_not_lose_the_answer(b
 
 
 DIES_BEFORE_IT_TELLS = """
+from alerting.cli import launch
 tell = launch._tell
 launch._tell = lambda pipe, told: os.kill(os.getpid(), 9) if "alert_id" in told else tell(pipe, told)
 """
@@ -183,10 +167,16 @@ def test_a_sender_killed_between_opening_and_saying_so_is_found_out_and_another_
     assert campus.box.counts()["texts"] == 3
 
 
+DIES_AT_ONCE = """
+from alerting.cli import launch
+launch._serve = lambda *a: os.kill(os.getpid(), 9)
+"""
+
+
 def test_a_sender_killed_before_it_opened_anything_sent_nothing(build):
     campus = build(people=3)
 
-    done = meddled(campus, "launch._serve = lambda *a: os.kill(os.getpid(), 9)", *SENT, code=75)
+    done = meddled(campus, DIES_AT_ONCE, *SENT, code=75)
 
     assert "nothing was sent" in done.stderr
     assert "sends nothing twice" in done.stderr
