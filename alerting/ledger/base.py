@@ -130,6 +130,10 @@ class LedgerReader(Protocol):
         """Return the live incidents that nobody closed, however old, by their newest alert first."""
         ...
 
+    def left_undone(self, begun: str, ended: str) -> Sequence[str]:
+        """Return the alerts with an act of the one kind and none of the other, however old, oldest first."""
+        ...
+
     def last_audience_size(self, audience: str) -> int | None:
         """Return how many recipients the last alert to this audience had, or None."""
         ...
@@ -182,16 +186,11 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def add_batch(self, alert_id: str, channel: str, rows: Sequence[NewDelivery], *, priority: int) -> int:
-        """Write up to 500 deliveries as one batch; return how many were new on that channel.
-
-        An address that the alert already has on that channel is left out, never doubled.
-        """
+        """Write up to 500 deliveries as one batch, but for addresses it has there; return how many."""
         ...
 
     def add_list(self, alert_id: str, channel: str, rows: NewList, *, priority: int) -> int:
-        """Write the deliveries a file lists, in batches, in its order; return how many were new.
-
-        As ``add_batch`` for each run of so many of its rows.
+        """Write the deliveries a file lists, in its order, by ``add_batch``; return how many were new.
 
         Raises:
             AudienceProblem: the file is gone.
@@ -207,8 +206,7 @@ class Ledger(LedgerReader, Protocol):
     ) -> Batch | None:
         """Take the most urgent batch of a channel that is due and free (or ``only`` this one), or None.
 
-        Raises its epoch. Rows another owner left in SENDING become UNCERTAIN here.
-        The batch carries every row that is not settled.
+        Raises its epoch. What another owner left in SENDING becomes UNCERTAIN. It carries all unsettled rows.
         """
         ...
 
@@ -219,8 +217,7 @@ class Ledger(LedgerReader, Protocol):
     def claim(self, batch: Batch, ids: Sequence[int], *, at: int) -> Sequence[int]:
         """Commit an attempt for each of these rows, and return those that may now be sent.
 
-        A row is left out when it is not PENDING any more, when the alert was cancelled, or when the
-        batch's epoch has moved on.
+        Left out are rows not PENDING any more, of a cancelled alert, and of a batch whose epoch has moved on.
         """
         ...
 
@@ -232,9 +229,9 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def apply(self, receipts: Sequence[Receipt], *, at: int) -> Applied:
-        """Keep receipts, each once, and move their rows by the table of transitions.
+        """Keep receipts, each once; move their rows by the table of transitions, in any order the same way.
 
-        In whatever order they come, rows end in the same state. What fits no row waits a day for it.
+        What fits no row waits a day for it.
         """
         ...
 

@@ -203,6 +203,10 @@ class Reading:
         """Return the live incidents that nobody closed, by their newest alert first."""
         return [incident for (incident,) in self._db.all("open_incidents")]
 
+    def left_undone(self, begun: str, ended: str) -> Sequence[str]:
+        """Return the alerts with an act of the one kind and none of the other, oldest first."""
+        return [alert_id for (alert_id,) in self._db.all("left_undone", (begun, ended))]
+
     def last_audience_size(self, audience: str) -> int | None:
         """Return how many recipients the last alert to this audience had, or None."""
         row = self._db.one("audience_size", (audience,))

@@ -18,7 +18,6 @@ TAKEN_BACK: Final = "alert.taken_back"
 #: What the people on call are asked to be told of one that does not come to its end.
 TROUBLE: Final = "recall"
 _BY_ITSELF: Final = Actor(name="alert", origin="by itself")
-_NEWEST: Final = 10
 
 
 def note_recall(ledger: Ledger, alert: Alert, *, delete_posts: bool, actor: Actor, at: int) -> None:
@@ -33,14 +32,13 @@ def recalls_something(ledger: LedgerReader, alert_id: str) -> bool:
 
 
 def unfinished(ledger: LedgerReader) -> list[tuple[AlertRecord, bool]]:
-    """Return recalls among the newest alerts that are not finished, and whether each deletes posts."""
+    """Return the recalls that are not finished, however old, and whether each deletes posts."""
     found = []
-    for record in ledger.alerts(limit=_NEWEST):
-        if not record.alert.references:
-            continue
-        acts = {act.action: act.body for act in ledger.audit(record.alert.id)}
-        if RECALLED in acts and TAKEN_BACK not in acts:
-            found.append((record, bool(json.loads(acts[RECALLED])["delete_posts"])))
+    for alert_id in ledger.left_undone(RECALLED, TAKEN_BACK):
+        record = ledger.alert(alert_id)
+        body = next(act.body for act in ledger.audit(alert_id) if act.action == RECALLED)
+        if record is not None:
+            found.append((record, bool(json.loads(body)["delete_posts"])))
     return found
 
 

@@ -106,6 +106,23 @@ class LedgerAnswers:
         opened(ledger, SMS, alert=an_alert(id="L-UPDATE", incident="L-0LD000", number=2))
         assert list(ledger.open_incidents()) == ["L-0LD000", "L-NEW000"]
 
+    def test_what_was_begun_and_not_ended_is_told_however_old(self, ledger: Ledger) -> None:
+        """Of alerts only, by the kinds of their acts."""
+        names = [f"L-{number:06}" for number in range(25)]
+        for name in names:
+            opened(ledger, SMS, alert=an_alert(id=name, incident=name))
+        acts = [
+            ("begun", names[3]),
+            ("begun", names[0]),
+            ("begun", names[1]),
+            ("ended", names[1]),
+            ("ended", names[9]),
+        ]
+        with ledger.transaction():
+            for action, name in (*acts, ("begun", "no alert")):
+                ledger.record_act(action, name, {}, actor=an_actor(), at=NOW)
+        assert list(ledger.left_undone("begun", "ended")) == [names[0], names[3]]
+
     def test_a_message_that_is_found_belongs_to_one_delivery(self, ledger: Ledger) -> None:
         """Two posts of the same words, looked up at once: the second waits to be looked up again."""
         batches: list[Batch] = []

@@ -452,6 +452,17 @@ class TestProbe:
 
 
 class TestRetracting:
+    async def test_a_post_that_is_gone_counts_as_deleted(self, facebook):
+        sent = await facebook.send(ENVELOPE)
+        for _ in range(2):
+            assert await facebook.retract(sent.provider_id) == Accepted(sent.provider_id)
+
+    @pytest.mark.parametrize("hidden", [("delete",), ("delete", "get", "list")])
+    async def test_what_only_our_token_may_not_see_is_not_taken_for_gone(self, facebook, play, hidden):
+        sent = await facebook.send(ENVELOPE)
+        play(*(rule(400, error(100, error_subcode=33), operation) for operation in hidden))
+        assert isinstance(await facebook.retract(sent.provider_id), Rejected)
+
     @pytest.mark.parametrize(
         ("status", "body", "kind"),
         [

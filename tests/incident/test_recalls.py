@@ -145,6 +145,19 @@ async def test_what_an_owner_left_undone_the_next_one_does_and_a_finished_recall
     assert again.asked == []
 
 
+async def test_what_an_owner_left_undone_is_found_however_many_alerts_came_since(tmp_path, request):
+    campus = Campus(tmp_path, request.config.rootpath / "templates")
+    wrong = campus.send()
+    campus.settle(wrong, [accepted, rejected, accepted, accepted])
+    recall = campus.follow(wrong, Follow.RECALL)
+    for _ in range(12):
+        campus.send()
+    campus.ledger.close()
+    path = tmp_path / "ledger.db"
+    await take_back(path, Provider("texts"))
+    assert read(path, lambda ledger: outcome_of_recall(ledger, recall))["taken_back"] == 3
+
+
 async def test_a_provider_that_says_later_is_asked_again(scene):
     path, _, recall = scene
     busy = Provider("texts")

@@ -116,14 +116,23 @@ class FacebookChannel(WebFeed):
         )
 
     async def retract(self, provider_id: str) -> Outcome:
-        """Delete a post."""
+        """Delete a post; one that is not there any more counts as deleted."""
+        until = self._until()
         said = await self._call(
-            self._until(),
+            until,
             lambda graph: graph.request(f"{graph.version}/{provider_id}", self._proof(), method="DELETE"),
         )
-        if isinstance(said, Answer) and said.ok and said.document.get("success") is True:
+        deleted = isinstance(said, Answer) and said.ok and said.document.get("success") is True
+        if deleted or (codes.unseen(said) and await self._is_gone(provider_id, until)):
             return Accepted(provider_id)
         return self._refusal(said)
+
+    async def _is_gone(self, provider_id: str, until: float) -> bool:
+        """Say whether a post is not there, rather than not for our token, which can read the page then."""
+        if not codes.unseen(await self._read(provider_id, {"fields": "id"}, until)):
+            return False
+        said = await self._read(f"{self._settings.page}/feed", {"fields": "id", "limit": "1"}, until)
+        return isinstance(said, Answer) and said.ok and isinstance(at(said.document, "data"), list)
 
     def _outcome(self, said: Answer | Silence) -> Outcome:
         if isinstance(said, Answer) and said.ok and "error" not in said.document:

@@ -32,9 +32,11 @@ CODES: Final[dict[int, Reason]] = {
     506: Reason.DUPLICATE,
     1609005: Reason.CONTENT_REFUSED,
 } | dict.fromkeys(range(200, 300), Reason.FORBIDDEN)
-#: (code, subcode) -> Reason, where the subcode says more. 33: no such page, or not for this token.
+#: No such object, or not for this token.
+_UNSEEN: Final = (100, 33)
+#: (code, subcode) -> Reason, where the subcode says more.
 SUBCODES: Final[dict[tuple[int, int], Reason]] = {
-    (100, 33): Reason.SENDER_INVALID,
+    _UNSEEN: Reason.SENDER_INVALID,
     (190, 459): Reason.SUSPENDED,
     (190, 464): Reason.SUSPENDED,
     (190, 492): Reason.FORBIDDEN,
@@ -80,6 +82,12 @@ def refusal(said: Answer | Silence, *, now: datetime, hide: Iterable[Secret]) ->
     if reason is Reason.UNRECOGNISED and (error.get("is_transient") is True or said.status >= 500):  # noqa: PLR2004
         return Unknown(Reason.UNAVAILABLE, detail)
     return Rejected(reason, detail)
+
+
+def unseen(said: Answer | Silence) -> bool:
+    """Say whether Graph has no such object, or not for this token: it makes no difference between them."""
+    error = at(said.document, "error") if isinstance(said, Answer) else None
+    return isinstance(error, dict) and (_number(error, "code"), _number(error, "error_subcode")) == _UNSEEN
 
 
 def wait(answer: Answer, now: datetime) -> timedelta | None:

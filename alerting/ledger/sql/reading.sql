@@ -123,6 +123,12 @@ GROUP BY incident
 HAVING NOT EXISTS (SELECT 1 FROM audit WHERE subject = incident AND action = 'incident.closed')
 ORDER BY max(ref) DESC
 
+-- name: left_undone --
+SELECT alert.id FROM alert
+WHERE EXISTS (SELECT 1 FROM audit WHERE subject = alert.id AND action = ?)
+  AND NOT EXISTS (SELECT 1 FROM audit WHERE subject = alert.id AND action = ?)
+ORDER BY alert.ref
+
 -- name: audience_size --
 SELECT recipients FROM alert WHERE audience = ? AND recipients > 0 ORDER BY ref DESC LIMIT 1
 
