@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -183,7 +183,7 @@ def keep(
 
 
 def _plain(one: Probed) -> dict[str, Any]:
-    return {"kind": one.kind, "at": one.at.isoformat(), "found": [asdict(check) for check in one.found]}
+    return {"kind": one.kind, "at": one.at.isoformat(), "found": [check._asdict() for check in one.found]}
 
 
 def _probed(name: str, told: Mapping[str, Any]) -> Probed:

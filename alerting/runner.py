@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -266,7 +266,7 @@ class Runner:
         match told.get("verb"):
             case "open":
                 opened = await self._open(Order.from_json(told), None)
-                return {"ok": True, **asdict(opened)}
+                return {"ok": True, **opened._asdict()}
             case "cancel" | "close" | "ask" | "reject" | "void" | "review":
                 return {"ok": True, **await self._perform(told)}
             case "acts" | "receipts" as verb:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def start(app: App, programme: Programme, drill: Drill, plan: Plan, order: Start
 
     def here(writer: GroupWriter, told: Mapping[str, Any]) -> dict[str, Any]:
         allowed = replace(order, actor=actor_of(told), by=tuple(told["by"]))
-        return asdict(writer.submit(_opening(app, programme, drill, plan, allowed)).result())
+        return writer.submit(_opening(app, programme, drill, plan, allowed)).result()._asdict()
 
     request = {
         "verb": "drill.start",
@@ -145,7 +145,7 @@ async def answer(app: App, told: Mapping[str, Any], *, writer: LedgerWriter) -> 
     programme = await asyncio.to_thread(load_drills, app.config)
     if told["verb"] == "drill.start":
         opened = await _start(app, programme, told, actor, writer)
-        return {"ok": True, **asdict(opened)}
+        return {"ok": True, **opened._asdict()}
     real, rehearsals = split(programme)
     fired = await fire(app, rehearsals if told["rehearsals"] else real, writer=writer, actor=actor)
     return {"ok": True, **_told(fired)}
@@ -207,7 +207,7 @@ def _opening(
         app,
         programme,
         drill,
-        replace(plan, clock=order.clock),
+        plan._replace(clock=order.clock),
         occurrence,
         actor=order.actor,
         asked=order.asked,

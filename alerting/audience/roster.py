@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from glob import escape
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from alerting.audience.source import EMAIL, PHONE, AudienceSource, QuickSource, Refused, Row
@@ -43,8 +43,7 @@ CREATE TEMP TABLE twice (address TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One address of a roster: ``kind:value``, its person, and where that person can be reached otherwise."""
 
     address: str
@@ -56,14 +55,13 @@ class Entry:
         return self.other if self.other.startswith(f"{kind}:") else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(NamedTuple):
     """What a roster holds. ``examples`` are the first refusals, in words and masked."""
 
     recipients: int
     refused: int
     duplicates: int
-    addresses: dict[str, int] = field(default_factory=dict)
+    addresses: Mapping[str, int] = MappingProxyType({})
     examples: tuple[str, ...] = ()
     rows: int = 0  #: of the file; a person with two numbers has two
 

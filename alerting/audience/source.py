@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from alerting.errors import Problem
 from alerting.model.audience import Recipient
@@ -23,8 +22,7 @@ _SHOWN: Final = 24  # characters of a cell worth repeating
 _HEAD, _TAIL = 3, 2  # characters that stay readable at either end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(NamedTuple):
     """One cell, or row, of a list that reaches nobody.
 
     ``line`` is the physical line its row starts on, from 1. ``value`` is masked: enough to find the

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from alerting.authority.wanted import want_notice
 from alerting.clock import instant, micros
@@ -41,8 +40,7 @@ class Standing(StrEnum):
     EXPIRED = "expired"  #: nobody decided in time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """A request: what somebody wants sent, why a second person is needed, and what became of it."""
 
     id: str
@@ -107,8 +105,7 @@ def _asked(row: AuditRow, body: Mapping[str, Any]) -> Asked:
 
 def _decided(asked: Asked, row: AuditRow, body: Mapping[str, Any]) -> Asked:
     became = {"approval.given": Standing.APPROVED, "approval.rejected": Standing.REJECTED}
-    return replace(
-        asked,
+    return asked._replace(
         decided=became.get(row.action, Standing.VOID),
         decided_by=row.actor,
         reason=str(body.get("reason", "")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alerting.authority.people import Ground, Operators, Rules
@@ -30,7 +29,7 @@ def weighed(plan: Plan, ledger: LedgerReader | None, operators: Operators | None
         second = ("operators.yaml lets nobody send alone",)
     told = [] if reviewed else [f"{name} is NOT REVIEWED as it is now: alert templates review {name}"]
     told += [f"a second person must approve this: {words}" for words in second if operators]
-    return replace(plan, second=second, reviewed=reviewed, warnings=(*told, *plan.warnings))
+    return plan._replace(second=second, reviewed=reviewed, warnings=(*told, *plan.warnings))
 
 
 def _grounds(plan: Plan, rules: Rules, reviewed: bool) -> Iterator[tuple[Ground, str]]:  # noqa: FBT001 - a fact

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.authority.tokens import Token, hash_of
 
@@ -33,8 +32,7 @@ class Ground(StrEnum):
     PUBLIC_DRILL = "public-drill"  #: a drill that the public sees
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(NamedTuple):
     """What asks for a second person, and how long an approval may take.
 
     ``immediate_alone`` False makes every real alert wait for a second person. More than ``broadcasts``
@@ -52,8 +50,7 @@ class Rules:
 WITHIN: Final = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(NamedTuple):
     """Somebody who may work with this program. ``accounts`` are users of this machine, or their numbers."""
 
     key: str
@@ -66,14 +63,13 @@ class Person:
         return bool(self.roles & roles)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operators:
+class Operators(NamedTuple):
     """The whole file, with the tokens beside it."""
 
     path: Path
     people: Mapping[str, Person]
     tokens: tuple[Token, ...] = ()
-    rules: Rules = field(default_factory=Rules)
+    rules: Rules = Rules()
 
     def with_account(self, *accounts: str) -> Person | None:
         """Return who has the first of these accounts that anybody has."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.broadcast import retry
 from alerting.broadcast.appetite import Appetite
@@ -41,11 +40,10 @@ _TURNS: Final = 3.0
 _LONGEST: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(NamedTuple):
     """How a lane behaves, in seconds; the configuration may change some."""
 
-    policy: retry.Policy = field(default_factory=retry.Policy)
+    policy: retry.Policy = retry.Policy()
     fallback_after: float = 10.0  #: trouble this long sends people's messages by the fallback channel
     lease: float = 15.0
     poll: float = 0.5  #: how often an idle lane looks for work nobody told it of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from alerting.channels.base import Capabilities
 from alerting.digest import text_digest
@@ -26,8 +26,7 @@ SHRUNK: Final = 0.20
 _ROWS_A_BATCH: Final = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """What the alert is about, taken from its template and the officer's words."""
 
     template: str
@@ -55,8 +54,7 @@ class Subject:
         return self.status is Status.ACTUAL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanePlan:
+class LanePlan(NamedTuple):
     """One channel of a plan: the content as it will be sent, and to how many.
 
     ``fallback_only`` lanes start empty and take what another channel cannot reach.
@@ -86,13 +84,12 @@ class LanePlan:
         return self.units * self.capabilities.cost_per_unit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crowd:
+class Crowd(NamedTuple):
     """An audience as counted: people, addresses by kind, rows refused with the first few reasons."""
 
     audience: str
     recipients: int = 0
-    addresses: Mapping[str, int] = field(default_factory=dict)
+    addresses: Mapping[str, int] = MappingProxyType({})
     refused: int = 0
     examples: tuple[str, ...] = ()
     before: int | None = None  #: recipients of the last alert to this audience
@@ -103,8 +100,7 @@ class Crowd:
         return self.before is not None and self.recipients < self.before * (1 - SHRUNK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything an officer confirms. ``digest`` covers every text and channel of it."""
 
     subject: Subject
@@ -118,7 +114,7 @@ class Plan:
     delete_posts: bool = False
     joined: bool = False
     warnings: tuple[str, ...] = ()
-    clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
+    clock: Mapping[str, str] = MappingProxyType({})  #: of the decision: name to ISO instant
     second: tuple[str, ...] = ()  #: why one person alone may not send it; empty for an immediate alert
     reviewed: bool = True  #: whether somebody has reviewed its template as it is now
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -184,7 +184,7 @@ async def ask(
         named = ((row.provider_id, _handle(row)) for row in rows if row.provider_id)
         while together := dict(islice(named, _ASKED)):
             told = await channel.poll(list(together))
-            yield [replace(receipt, key=together.get(receipt.provider_id, "")) for receipt in told]
+            yield [receipt._replace(key=together.get(receipt.provider_id, "")) for receipt in told]
 
 
 def _handle(row: Delivery) -> str:
@@ -196,7 +196,7 @@ def _handle(row: Delivery) -> str:
 
 def as_json(receipts: Sequence[Receipt]) -> list[dict[str, str]]:
     """Return receipts as the control socket carries them."""
-    return [{**asdict(receipt), "at": receipt.at.isoformat()} for receipt in receipts]
+    return [{**receipt._asdict(), "at": receipt.at.isoformat()} for receipt in receipts]
 
 
 def answer(ledger: Ledger, told: Mapping[str, Any], *, at: int) -> dict[str, Any]:

@@ -7,9 +7,8 @@ Waits between tries: 0, 0.5, 1, 2, 4, 8, 15, 15 … seconds, each drawn evenly f
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from alerting.broadcast.breaker import LONG_WAIT
 from alerting.ledger.rows import Row, Settled
@@ -28,15 +27,13 @@ _LAST_CALL: Final = 0.9
 DETAIL: Final = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """How long a delivery is tried. ``attempts`` bounds calls; the alert's life bounds time."""
 
     attempts: int = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Life(NamedTuple):
     """The alert a delivery belongs to, as far as retrying cares. Microseconds."""
 
     expires_at: int

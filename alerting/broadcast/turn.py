@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.broadcast.work import Hold, Item
 from alerting.ledger.base import Ledger
@@ -79,8 +79,7 @@ class Turn:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leased:
+class Leased(NamedTuple):
     """A batch taken up, with the alert it belongs to."""
 
     batch: Batch

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
@@ -23,8 +23,7 @@ _SENDING: Final = State.SENDING
 _KINDS: Final = {kind.value: kind for kind in AddressKind}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """What a lane needs to know of an alert to send it on one channel."""
 
     alert_id: str

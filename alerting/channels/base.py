@@ -7,8 +7,9 @@ Retrying, pacing and deciding live in ``alerting.broadcast``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from alerting.clock import Clock
@@ -18,8 +19,7 @@ from alerting.model.outcome import Outcome
 from alerting.model.receipt import Receipt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a configured channel can do, as planning and lanes need to know it."""
 
     address_kind: AddressKind
@@ -98,8 +98,7 @@ class CannotTell:
 Verdict = Found | Absent | CannotTell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(NamedTuple):
     """One finding of a probe: ``what`` was looked at, whether it is fine, and in words why.
 
     ``money`` is what is left to pay messages with, in the currency of ``cost_per_unit``, where it was told.
@@ -183,8 +182,7 @@ class Retractable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
+class Callback(NamedTuple):
     """A provider's call to our public address, as it came. Header names are lower case.
 
     ``url`` is the configured public address of the path called, never built from the Host header.
@@ -197,8 +195,7 @@ class Callback:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What a person wrote back: untrusted text, kept as it came."""
 
     channel: str
@@ -208,8 +205,7 @@ class Reply:
     provider_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """What a genuine callback told, and how it wants to be answered."""
 
     receipts: Sequence[Receipt] = ()
@@ -256,8 +252,7 @@ class MailReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What an adapter may know of the house around it.
 
     ``base_url`` and ``smtp`` replace the provider's own host (a sandbox); empty means the real one.
@@ -269,4 +264,4 @@ class Surroundings:
     base_url: str = ""
     smtp: tuple[str, int] | None = None
     callback_url: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})

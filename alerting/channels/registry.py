@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from alerting.errors import ConfigProblem, MissingExtra, Problem
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS: Final = "alerting.channels"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KindSpec:
+class KindSpec(NamedTuple):
     """One kind: where its settings class and its builder are, each ``module:name``."""
 
     settings: str

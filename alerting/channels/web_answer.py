@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from alerting.model.outcome import Deferred, Reason, Rejected, Unknown
 from alerting.secret import Secret
@@ -22,8 +21,7 @@ _SHORTEST_SECRET: Final = 8
 Refusal = Rejected | Deferred | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """One HTTP answer, read to its end or to the most that is kept.
 
     ``headers`` are by lower-case name. ``whole`` is False when the body was longer than is kept.
@@ -73,8 +71,7 @@ class Answer:
         return None if until is None else wait_of((until - (self.at or now)).total_seconds())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class Silence(NamedTuple):
     """No readable answer came.
 
     ``sent`` is False only when surely no byte of the request left; ``late`` when the deadline cut it.

@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -63,7 +63,7 @@ class _Held:
         """Return the order of what was confirmed, and its plan with the instants of the decision."""
         clock = {**self.plan.clock, "decided": decided.isoformat()}
         order = Order(
-            request=replace(self.request, clock=clock),
+            request=self.request._replace(clock=clock),
             as_of=self.plan.as_of,
             digest=self.plan.digest,
             actor=Actor(name=str(told["actor"]), origin=str(told["origin"])),
@@ -71,7 +71,7 @@ class _Held:
             one_more=bool(self.given["one_more"]),
             by=tuple(told.get("by", ())),
         )
-        return order, replace(self.plan, clock=clock)
+        return order, self.plan._replace(clock=clock)
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ class Desk:
         if not self._plain(plan, given, interactive=bool(told["interactive"])):
             return _NO
         key = uuid4().hex
-        plan = replace(plan, clock={**plan.clock, "previewed": self.app.clock.now().isoformat()})
+        plan = plan._replace(clock={**plan.clock, "previewed": self.app.clock.now().isoformat()})
         self._held[key] = _Held(
             plan=plan, request=request, given=given, run_key=given["run_key"] or uuid4().hex, marks=marks
         )
@@ -248,7 +248,7 @@ class Desk:
         json, given = bool(held.given["json"]), held.given
         return {
             "ok": True,
-            **asdict(opened),
+            **opened._asdict(),
             "said": dispatch.accepted(opened, plan, run_key=given["run_key"], json=json),
             "parting": dispatch.parting(opened, json=json),
             "more": not (json or opened.again),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -58,13 +57,13 @@ def dispatch(
 
             reason_of(break_glass)
         given_at = face.app.clock.now().isoformat()
-        request = replace(request, without=face.without, clock={**request.clock, "started": given_at})
+        request = request._replace(without=face.without, clock={**request.clock, "started": given_at})
         plan = _confirmed(face, request, confirm, json=json)
         one_more = one_more or again(face, plan)
     except KeyboardInterrupt:
         raise NotConfirmed("left; nothing was sent") from None
     order = Order(
-        request=replace(request, clock=plan.clock),
+        request=request._replace(clock=plan.clock),
         as_of=plan.as_of,
         digest=plan.digest,
         actor=face.actor,
@@ -119,7 +118,7 @@ def carry_out(
 
 def plan_of(face: Face, request: Request) -> Plan:
     """Return what would be sent now, by the channels this command may use."""
-    asked = replace(request, without=face.without)
+    asked = request._replace(without=face.without)
     return face.app.plan(asked, as_of=face.app.clock.now())
 
 
@@ -153,7 +152,7 @@ def _decided(face: Face, plan: Plan, confirm: str) -> Plan:
         with reading_ahead(face.app, plan):
             have_typed(plan, confirm, alone=alone)
     steps = {"previewed": shown_at.isoformat(), "decided": face.app.clock.now().isoformat()}
-    return replace(plan, clock={**plan.clock, **steps})
+    return plan._replace(clock={**plan.clock, **steps})
 
 
 def _practice(plan: Plan) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -151,7 +150,7 @@ def _planned(app: App, programme: Programme, drill: Drill) -> Plan:
 
     plan, now = planned(app, programme, drill), app.clock.now()
     told = [*beside_another(app.reader(), at=now), *meets(programme, drill, now=now)]
-    return replace(plan, warnings=(*told, *plan.warnings))
+    return plan._replace(warnings=(*told, *plan.warnings))
 
 
 def _show(drill: Drill, plan: Plan) -> None:
@@ -198,7 +197,7 @@ def run(
         plan = _confirmed(app, programme, drill, confirm, json=json)
     except KeyboardInterrupt:
         raise NotConfirmed("left; nothing was sent") from None
-    plan = replace(plan, clock={"started": started_at.isoformat(), **plan.clock})
+    plan = plan._replace(clock={"started": started_at.isoformat(), **plan.clock})
     going = Going(face=face, app=app, programme=programme, drill=drill)
     raise typer.Exit(go(going, plan, asked=not confirm, wait=wait, json=json))
 
@@ -217,7 +216,7 @@ def _confirmed(app: App, programme: Programme, drill: Drill, given: str, *, json
         decided_at = app.clock.now()
         if (decided_at - plan.as_of).total_seconds() <= _STALE_S:
             clock = {"previewed": shown_at.isoformat(), "decided": decided_at.isoformat()}
-            return replace(plan, clock=clock)
+            return plan._replace(clock=clock)
         note("The preview was older than two minutes, so its time changed. Look again.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -85,11 +84,11 @@ class RehearsalApp(DrillApp):
         return self._checked(sandbox=True, live=None)
 
     def _wire(self, only: str = "") -> list[Wired]:
-        return [replace(wired, mode="both") for wired in super()._wire(only)]
+        return [wired._replace(mode="both") for wired in super()._wire(only)]
 
     def rules(self, channel: str) -> Rules:
         """Return how a channel's lane behaves; stand-ins carry everything."""
-        return replace(super().rules(channel), mode="both")
+        return super().rules(channel)._replace(mode="both")
 
 
 def drill_app(face: Face, drill: Drill | None, *, plugged: bool = True) -> App:

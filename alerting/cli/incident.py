@@ -104,15 +104,13 @@ def _request(
     clock: Mapping[str, str],
     **wanted: Any,
 ) -> Any:
-    from dataclasses import replace
-
     from alerting.service.incident import VERBS, follow_up
 
     told = _story(face, incident)
     follow = next(follow for follow, name in VERBS.items() if name == verb)
     values = values_of(value or [])
     request = follow_up(face.app.house(), told, follow, template=template, values=values, **wanted)
-    return replace(request, clock=clock)
+    return request._replace(clock=clock)
 
 
 def _story(face: Face, incident: str) -> Any:

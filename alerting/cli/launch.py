@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,7 +57,7 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
     told, left = _in_child(app, order, plan)
     if told:
         raise_refusal(told)
-        opened = Opened(**{name: told[name] for name in Opened.__slots__})
+        opened = Opened(**{name: told[name] for name in Opened._fields})
     else:
         opened = _after_all(app, order, plan)
     if left:
@@ -195,7 +194,7 @@ def _own_or_hand_over(app: App, order: Order | None, plan: Plan | None, pipe: in
     """
 
     def announce(opened: Opened) -> None:
-        _tell(pipe, {"ok": True, **asdict(opened)})
+        _tell(pipe, {"ok": True, **opened._asdict()})
 
     until = time.monotonic() + _HANDOVER_S
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.lint import core_words
@@ -73,7 +73,7 @@ def specimens(config: Config, template: Template, shapes: Mapping[str, Shape]) -
     status = template.status
     if template.drill and status is Status.ACTUAL:
         status = Status.EXERCISE
-    core = replace(core_words(config, number=number), status=status)
+    core = core_words(config, number=number)._replace(status=status)
     values = {name: _sample(variable) for name, variable in template.variables.items()}
     message = fill(template, values, core=core)
     found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -95,8 +94,7 @@ class OnCall(NamedTuple):
     signal: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(NamedTuple):
     """The whole file. Paths are absolute; those in the file are relative to its folder.
 
     ``channels`` holds the channels that may be used now, in the order of the file. ``off`` names the
@@ -119,7 +117,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     checkpoints: Path | None = None  #: a second place for signed heads of the audit log
     retain_days: int | None = None  #: people are forgotten that long after an alert came to rest
-    publish: Publish = field(default_factory=Publish)
+    publish: Publish = Publish()
     on_call: OnCall | None = None
     operators: Path | None = None  #: the file of operators, where another than ``operators.yaml`` is named
     ledger: LedgerAt | None = None  #: the PostgreSQL the record is on; None for a file of this machine

@@ -8,7 +8,6 @@ before it may be opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -56,7 +55,7 @@ class Exercises(TemplateStore):
         """
         template = self._inner.find(name)
         status = Status.TEST if template.status is Status.TEST else Status.EXERCISE
-        return replace(template, status=status, drill=True)
+        return template._replace(status=status, drill=True)
 
 
 def exercise_house(house: House, programme: Programme, drill: Drill) -> House:
@@ -69,8 +68,7 @@ def exercise_house(house: House, programme: Programme, drill: Drill) -> House:
     channels = {name: _within(wired, carrying) for name, wired in carrying.items()}
     usual = house.default_channels or tuple(house.channels)
     allowed = house.audiences if drill.rehearsal else _allowed(house, programme)
-    return replace(
-        house,
+    return house._replace(
         channels=channels,
         templates=Exercises(house.templates),
         audiences=allowed,
@@ -80,7 +78,7 @@ def exercise_house(house: House, programme: Programme, drill: Drill) -> House:
 
 
 def _within(wired: Wired, carrying: Mapping[str, Wired]) -> Wired:
-    return wired if not wired.fallback or wired.fallback in carrying else replace(wired, fallback="")
+    return wired if not wired.fallback or wired.fallback in carrying else wired._replace(fallback="")
 
 
 def _by_default(wired: Wired, drill: Drill) -> bool:
@@ -110,7 +108,7 @@ def plan_exercise(house: House, programme: Programme, drill: Drill, *, as_of: da
     plan = make_plan(inside, request, as_of=as_of, past=past)
     refuse_unwalled(plan)
     missing = _missing_canaries(inside, drill, plan)
-    return replace(plan, warnings=(*plan.warnings, *missing)) if missing else plan
+    return plan._replace(warnings=(*plan.warnings, *missing)) if missing else plan
 
 
 def _refuse_unfilled(house: House, drill: Drill) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -41,7 +40,7 @@ def beside_drill(plan: Plan, ledger: LedgerReader | None, *, at: datetime) -> Pl
         f"A DRILL IS RUNNING: {drill.alert.id}, {drill.alert.title}, since {since} min. This alert is REAL;"
         " people may take it for part of the drill. Stop it with: alert cancel " + drill.alert.id
     )
-    return replace(plan, warnings=(told, *plan.warnings))
+    return plan._replace(warnings=(told, *plan.warnings))
 
 
 def beside_another(ledger: LedgerReader | None, *, at: datetime) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,8 +41,8 @@ _ALERT: Final[Mapping[str, Callable[[Any], object]]] = {
     "response_type": lambda word: ResponseType(word) if word else None,
 }
 _CONTENT: Final[Mapping[str, Callable[[Any], object]]] = {"unit": Unit, "notes": tuple}
-_OF_ALERT: Final = frozenset(field.name for field in fields(Alert))
-_OF_CONTENT: Final = frozenset(field.name for field in fields(Content))
+_OF_ALERT: Final = frozenset(Alert._fields)
+_OF_CONTENT: Final = frozenset(Content._fields)
 
 
 def canonical(value: object) -> str:
@@ -61,7 +60,7 @@ def _plain(value: object) -> object:
 
 def alert_text(alert: Alert) -> str:
     """Return an alert as JSON."""
-    return canonical({f.name: getattr(alert, f.name) for f in fields(alert)})
+    return canonical(alert._asdict())
 
 
 def alert_from(text: str) -> Alert:
@@ -71,7 +70,7 @@ def alert_from(text: str) -> Alert:
 
 def content_text(content: Content) -> str:
     """Return a content as JSON."""
-    return canonical({f.name: getattr(content, f.name) for f in fields(content)})
+    return canonical(content._asdict())
 
 
 def content_from(text: str) -> Content:

@@ -6,9 +6,10 @@ Source: OASIS Common Alerting Protocol 1.2, section 3.2 (alert and info elements
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from alerting.keys import is_live, is_notice
 
@@ -122,8 +123,7 @@ class AlertClass(StrEnum):
     STANDARD = "standard"  #: a second person approves where the campus says so
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
+class Alert(NamedTuple):
     """One decision to speak; frozen once opened. Its id says whether it is live.
 
     ``created_at`` and ``expires_at`` are aware UTC. ``number`` is its place in the incident, from 1.
@@ -151,12 +151,12 @@ class Alert:
     references: tuple[str, ...] = ()
     priority: int = 50
     evidence: str = ""  #: an ``Evidence`` where somebody gave one
-    clock: Mapping[str, str] = field(default_factory=dict)  #: decision clock: name to ISO instant
+    clock: Mapping[str, str] = MappingProxyType({})  #: decision clock: name to ISO instant
     response_type: ResponseType | None = None  #: None where nobody said (records of older versions)
     receipts: tuple[str, ...] = ()  #: channels whose provider promised to tell what arrives
     language: str = ""  #: BCP 47, of its text; empty where nobody said (records of older versions)
     #: Who spoke, as other programs are told it: sender, name, zone, web. Settings may change, this may not.
-    issuer: Mapping[str, str] = field(default_factory=dict)
+    issuer: Mapping[str, str] = MappingProxyType({})
 
     @property
     def live(self) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 #: A number of this length would be shown whole by its two ends: short codes, test numbers.
 _SHORT: Final = 8
@@ -18,8 +17,7 @@ class AddressKind(StrEnum):
     FEED = "feed"  #: a public feed, an address of one: ``x/campus``
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(NamedTuple):
     """A typed address in normal form; its text is ``kind:value``."""
 
     kind: AddressKind
@@ -56,8 +54,7 @@ class Address:
                 return str(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A person of an audience, with every address they can be reached at."""
 
     addresses: tuple[Address, ...]

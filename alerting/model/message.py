@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -45,8 +45,7 @@ class Message(NamedTuple):
         return next((self.blocks[name] for name in names if name in self.blocks), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(NamedTuple):
     """A message fitted to one channel's shape, with its measured size in the shape's unit."""
 
     text: str
@@ -56,4 +55,4 @@ class Content:
     subject: str = ""
     html: str = ""
     notes: tuple[str, ...] = ()  #: what the measuring found, in words: "1 segment, GSM-7, 142 of 160"
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = MappingProxyType({})

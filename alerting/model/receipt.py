@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ReceiptStatus(StrEnum):
@@ -20,8 +20,7 @@ class ReceiptStatus(StrEnum):
     COMPLAINED = "complained"  #: marked as unwanted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One word from a provider about one delivery.
 
     Matched by our ``key`` where it came back, else by ``provider_id``, else by ``address``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from alerting.errors import PlanRefused, Problem, TemplateProblem
@@ -44,7 +44,7 @@ def check(template: Template, shapes: Mapping[str, Shape], core: CoreWords) -> F
     errors = [*mistakes(template), *_unused(template), *_unbounded(template)]
     warnings: list[Problem] = []
     if not mistakes(template):
-        core = replace(core, number=core.number or _LONG_NUMBER, status=_status(template, core))
+        core = core._replace(number=core.number or _LONG_NUMBER, status=_status(template, core))
         try:
             samples = [(values, fill(template, values, core=core)) for values in _extremes(template)]
         except TemplateProblem as error:
@@ -132,7 +132,7 @@ def _slot_at(template: Template, slot: str) -> str:
 
 def _bare(core: CoreWords) -> CoreWords:
     """Return the core's words at their emptiest: a first message that promises no other."""
-    return replace(core, number="", next_update="")
+    return core._replace(number="", next_update="")
 
 
 def _gaps(template: Template, message: Message) -> Iterator[Problem]:
@@ -162,7 +162,7 @@ def _drill_too_long(
     """Yield where the drill wall makes a text that fits too long: it could never be practised."""
     if template.drill or core.status is not Status.ACTUAL:
         return
-    message = fill(template, values, core=replace(core, status=Status.EXERCISE))
+    message = fill(template, values, core=core._replace(status=Status.EXERCISE))
     for channel, shape in shapes.items():
         fitted = _fitted(message, shape)
         if isinstance(fitted, Problem):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alerting.errors import Problem
 from alerting.rendering.leftover import denies_drill, leftover
@@ -34,8 +33,7 @@ _CODE: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _MAX_OUTPUT: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class Compiled(NamedTuple):
     """One block as code, the names it uses with their lines, and what may not be in it."""
 
     block: Block

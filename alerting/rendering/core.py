@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.model.alert import Status
 
@@ -11,8 +10,7 @@ from alerting.model.alert import Status
 WALL: Final = {Status.EXERCISE: "DRILL", Status.TEST: "TEST", Status.SYSTEM: "NOTICE"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreWords:
+class CoreWords(NamedTuple):
     """What no author writes by hand.
 
     ``source`` is the campus's source line (``NSU ALERT``); ``time`` the moment the text is true at, in

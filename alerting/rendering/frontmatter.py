@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
@@ -39,8 +38,7 @@ _FIRST_LINE: Final = 2
 _USUAL_LENGTH: Final = {VariableType.TIME: 8, VariableType.NUMBER: 8}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontMatter:
+class FrontMatter(NamedTuple):
     """The declared keys, converted, and the line each stands on."""
 
     fields: Mapping[str, Any]

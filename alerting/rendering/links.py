@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 #: Every two-letter top-level domain. Source: IANA root zone, read 2026-10.
 _COUNTRY_WORDS: Final = """
@@ -58,8 +57,7 @@ _LINK: Final = re.compile(
 _SENTENCE_ENDS: Final = ".,;:!?'*$%[(~|&@\u2013"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Where a link is in a text; ``known`` when X surely takes it for one."""
 
     start: int

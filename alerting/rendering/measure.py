@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from alerting.rendering.emoji import without_emoji
 from alerting.rendering.gsm import EXTENSION, GSM
@@ -26,8 +25,7 @@ _HEAVY: Final = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u20
 _INVALID_ON_X: Final = frozenset("\ufffe\ufeff\uffff")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmsSize:
+class SmsSize(NamedTuple):
     """What a text is billed and queued as.
 
     ``units`` are septets (GSM-7) or UTF-16 code units (UCS-2) of the text itself. ``per_segment`` is
@@ -43,8 +41,7 @@ class SmsSize:
     foreign: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class XSize:
+class XSize(NamedTuple):
     """What X counts: the weighted length, and whether it may be posted as it is."""
 
     weighted: int

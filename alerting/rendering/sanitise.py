@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.errors import Problem, TemplateProblem
 from alerting.rendering.gsm import GSM
@@ -45,8 +44,7 @@ _UNREADABLE: Final = frozenset(map(chr, range(_SURROGATE + 0x80, _SURROGATE + 0x
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Co"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sanitised:
+class Sanitised(NamedTuple):
     """A text for the SMS shape, and what was swapped in it: (as written, as sent) pairs."""
 
     text: str

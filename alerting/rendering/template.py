@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from alerting.model.alert import (
     AlertClass,
@@ -37,8 +37,7 @@ class VariableType(StrEnum):
     NUMBER = "number"  #: digits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
+class Variable(NamedTuple):
     """One thing the officer fills in. ``max_length`` counts characters; None when nobody said."""
 
     name: str
@@ -56,8 +55,7 @@ class Variable:
         return self.type is VariableType.TEXT and (self.max_length is None or self.max_length > NOTE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """One text of a template, as written. ``line`` is where its first line stands in the file."""
 
     name: str
@@ -65,8 +63,7 @@ class Block:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class Template(NamedTuple):
     """A named file: what it declares, with the defaults filled in, and its blocks.
 
     ``path`` is shown to people, as ``templates/tornado.md``. ``drill`` means it can never be sent as
@@ -91,8 +88,8 @@ class Template:
     languages: tuple[str, ...] = ("en",)
     channels: tuple[str, ...] = ()
     drill: bool = False
-    variables: Mapping[str, Variable] = field(default_factory=dict)
-    lines: Mapping[str, int] = field(default_factory=dict)
+    variables: Mapping[str, Variable] = MappingProxyType({})
+    lines: Mapping[str, int] = MappingProxyType({})
     digest: str = ""  #: SHA-256 of its text, in hex; how line ends are written does not count
 
     def at(self, key: str) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerting.audience.roster import Roster
@@ -14,8 +13,7 @@ from alerting.errors import Problem, UsageProblem
 from alerting.rendering.store import TemplateStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wired:
+class Wired(NamedTuple):
     """One configured channel: its adapter, built but not connected."""
 
     name: str
@@ -29,8 +27,7 @@ class Wired:
         return self.mode in ("both", "live" if live else "drill")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class House(NamedTuple):
     """Everything a plan is made of."""
 
     campus: str

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerting.audience.roster import Roster
 from alerting.broadcast.plan import LanePlan, Plan, rows_a_batch
@@ -30,8 +29,7 @@ _FEEDS_FIRST: Final = 5
 _MANY: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(NamedTuple):
     """An accepted alert, or the one an equal command had opened before."""
 
     alert_id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,11 @@ class Order:
         """Return it as the control socket carries it."""
         return {
             "verb": "open",
-            "request": {**asdict(self.request), "values": dict(self.request.values)},
+            "request": {
+                **self.request._asdict(),
+                "values": dict(self.request.values),
+                "clock": dict(self.request.clock),
+            },
             "as_of": self.as_of.isoformat(),
             "digest": self.digest,
             "actor": self.actor.name,

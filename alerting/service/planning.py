@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 
 from alerting.audience.roster import Counts
 from alerting.broadcast.plan import Crowd, LanePlan, Plan, Subject, warnings_of
@@ -18,12 +19,11 @@ from alerting.rendering.template import Template
 from alerting.service.house import House, Wired
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What an officer asked for, in their own words."""
 
     template: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = MappingProxyType({})
     audience: str = ""
     channels: tuple[str, ...] = ()
     incident: str = ""
@@ -35,11 +35,10 @@ class Request:
     delete_posts: bool = False  #: with ``reached_only``: wrong posts go once the correction is out
     joined: bool = False  #: a follow-up also for people who are on the list only since
     without: tuple[str, ...] = ()  #: channels to leave out, whoever would use them
-    clock: Mapping[str, str] = field(default_factory=dict)  #: of the decision: name to ISO instant
+    clock: Mapping[str, str] = MappingProxyType({})  #: of the decision: name to ISO instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(NamedTuple):
     """What a plan must know of what went before.
 
     ``people`` are addresses by channel of the incident's first alert: a follow-up goes to exactly

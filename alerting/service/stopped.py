@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -62,10 +61,10 @@ def without_stopped(plan: Plan, house: House, ledger: LedgerReader | None) -> Pl
     for lane in plan.lanes:
         stopped = frozenset[str]() if lane.capabilities.feeds else ledger.opted_out(lane.channel)
         missed = _missed(plan, lane, house, ledger, stopped) if stopped else _Missed(0, 0)
-        lanes.append(replace(lane, deliveries=max(0, lane.deliveries - missed.people)))
+        lanes.append(lane._replace(deliveries=max(0, lane.deliveries - missed.people)))
         if missed.people:
             told.append(_sentence(lane, missed))
-    return replace(plan, lanes=tuple(lanes), warnings=(*plan.warnings, *told)) if told else plan
+    return plan._replace(lanes=tuple(lanes), warnings=(*plan.warnings, *told)) if told else plan
 
 
 def _missed(

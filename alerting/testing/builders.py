@@ -6,7 +6,6 @@ Nothing here asks a clock or a random source: two calls give equal values.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -70,7 +69,7 @@ def an_alert(**overrides: Any) -> Alert:
     if "id" in overrides:
         overrides.setdefault("run_key", f"run-{overrides['id']}")
         overrides.setdefault("status", Status.ACTUAL if overrides["id"][:2] == "L-" else Status.EXERCISE)
-    return replace(_ALERT, **overrides)
+    return _ALERT._replace(**overrides)
 
 
 def a_drill(**overrides: Any) -> Alert:
@@ -80,7 +79,7 @@ def a_drill(**overrides: Any) -> Alert:
 
 def a_content(text: str = _CONTENT.text, **overrides: Any) -> Content:
     """Return a text fitted to a channel; its size is not measured but given."""
-    return replace(_CONTENT, text=text, **overrides)
+    return _CONTENT._replace(text=text, **overrides)
 
 
 def a_message(text: str = _CONTENT.text, **blocks: str) -> Message:
@@ -124,7 +123,7 @@ def an_address(number: int = 0, kind: AddressKind = AddressKind.PHONE) -> Addres
 def a_recipient(number: int = 0, **overrides: Any) -> Recipient:
     """Return person ``number`` with a phone and a mailbox."""
     addresses = (an_address(number), an_address(number, AddressKind.EMAIL))
-    return replace(Recipient(addresses=addresses, id=f"p{number}", line=number + 2), **overrides)
+    return Recipient(addresses=addresses, id=f"p{number}", line=number + 2)._replace(**overrides)
 
 
 def a_delivery(number: int = 0, **overrides: Any) -> NewDelivery:
@@ -190,7 +189,7 @@ def some_capabilities(**overrides: Any) -> Capabilities:
         in_flight=50,
         deadline=timedelta(seconds=5),
     )
-    return replace(made, **overrides)
+    return made._replace(**overrides)
 
 
 def an_envelope(number: int = 0, **overrides: Any) -> Envelope:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -81,7 +80,7 @@ def alike(envelope: Envelope, number: int) -> Envelope:
     """Return another message to the same address: other words, another key."""
     text = f"{envelope.content.text} No. {number}."
     key = sha256(f"{envelope.key}|{number}".encode()).hexdigest()[:_DIGITS]
-    return envelope._replace(key=key, content=replace(envelope.content, text=text))
+    return envelope._replace(key=key, content=envelope.content._replace(text=text))
 
 
 class ChannelConformance:

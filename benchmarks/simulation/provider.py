@@ -7,7 +7,7 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -151,4 +151,4 @@ def mailboxes(rate_per_s: float, in_flight: int) -> Capabilities:
 
 def share(whole: Capabilities, workers: int) -> Capabilities:
     """Return a worker's part of an account: its rate and its calls, divided evenly."""
-    return replace(whole, rate_per_s=whole.rate_per_s / workers, in_flight=max(1, whole.in_flight // workers))
+    return whole._replace(rate_per_s=whole.rate_per_s / workers, in_flight=max(1, whole.in_flight // workers))

@@ -163,11 +163,11 @@ def test_an_approval_is_good_for_exactly_what_was_asked(room, change):
     order, plan = _with(room, asked)
     match change:
         case "place":
-            order = replace(order, request=replace(order.request, values={"place": "Other"}))
+            order = replace(order, request=order.request._replace(values={"place": "Other"}))
         case "as_of":
             order = replace(order, as_of=order.as_of + timedelta(minutes=1))
         case "audience":
-            order = replace(order, request=replace(order.request, audience="staff"))
+            order = replace(order, request=order.request._replace(audience="staff"))
         case "by":
             order = replace(order, by=())
     with pytest.raises(NotAllowed, match="not what was asked for"):
@@ -242,7 +242,7 @@ def test_asking_twice_with_one_run_key_is_one_request(room):
 
 
 def test_a_request_that_is_not_there_is_said_to_be_unknown(room):
-    asked = replace(room.ask("closed"), id="a-oooooo")
+    asked = room.ask("closed")._replace(id="a-oooooo")
     with pytest.raises(UnknownAlert, match="there is no request A-000000"):
         room.decide("reject", asked)
     assert normal_approval("7ki") == "A-7K1"
@@ -351,7 +351,7 @@ def test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more(room, k
     for number in range(3):
         room.send("fire", place=f"Hall {number}")
     order, plan = room.order("fire", place="Hall 0", run_key="what is new")
-    follow_up = replace(plan, subject=replace(plan.subject, msg_type=kind))
+    follow_up = plan._replace(subject=plan.subject._replace(msg_type=kind))
     assert room.give(replace(order, digest=follow_up.digest), follow_up).alert_id
     assert just_sent(room.ledger, room.clock.now()) == 3
 

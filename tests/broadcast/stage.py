@@ -5,7 +5,6 @@ import contextlib
 import random
 import sqlite3
 from collections import Counter, defaultdict
-from dataclasses import replace
 from datetime import timedelta
 
 from alerting.broadcast.lane import Rules
@@ -166,7 +165,7 @@ class Stage:
 
 
 def rules(**changes):
-    return replace(Rules(poll=0.05), **changes)
+    return Rules(poll=0.05)._replace(**changes)
 
 
 def only(state, count):

@@ -1,7 +1,6 @@
 """Asking providers, handing receipts to the owner of the ledger, and a queue that loses nothing."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -90,7 +89,7 @@ async def test_replies_with_half_characters_are_kept(path, ledger):
     intake = Intake(writer=writer, clock=FrozenClock(), log=QuietLog())
     running = asyncio.create_task(intake.run())
     reply = Reply(channel=SMS, address=str(an_address()), text="\ud800 ok", at=A_MOMENT, provider_id="SM1")
-    assert await intake.take(Reading(replies=(reply, replace(reply, provider_id="SM2"))))
+    assert await intake.take(Reading(replies=(reply, reply._replace(provider_id="SM2"))))
     assert await intake.take(Reading()), "nothing to keep is kept at once"
     intake.close()
     await running

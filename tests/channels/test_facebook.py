@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -154,14 +153,14 @@ class TestPosting:
         assert posted(sandbox) == []
 
     async def test_the_configured_version_is_asked_for(self, surroundings, recorder):
-        around = replace(surroundings, base_url=recorder.url)
+        around = surroundings._replace(base_url=recorder.url)
         await channel.build(some_settings(version="v25.0"), around).send(ENVELOPE)
         assert [path for _, path, *_ in recorder.seen] == [f"/v25.0/{PAGE}/feed"]
 
 
 class TestCredentials:
     async def everything(self, surroundings, recorder, **settings):
-        around = replace(surroundings, base_url=recorder.url)
+        around = surroundings._replace(base_url=recorder.url)
         facebook = channel.build(some_settings(**settings), around)
         await facebook.send(ENVELOPE)
         await facebook.find(ENVELOPE, NOW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,7 +95,7 @@ async def test_another_alerts_post_with_the_same_words_is_not_taken_for_it(kind,
 
 
 async def test_an_unreachable_provider_is_one_finding(kind, surroundings):
-    [check] = await kind.built(replace(surroundings, base_url="http://127.0.0.1:1")).check()
+    [check] = await kind.built(surroundings._replace(base_url="http://127.0.0.1:1")).check()
     assert (check.what, check.ok) == ("reachable", False)
     assert "refused" in check.detail
 
@@ -131,7 +131,7 @@ def test_it_has_one_feed_threads_and_every_power(kind, feed):
 
 def test_callbacks_are_read_only_where_they_can_reach_us_and_only_when_signed(kind, surroundings):
     assert kind.built(surroundings).paths == ()
-    open_to_calls = kind.built(replace(surroundings, callback_url="https://alerts.example.edu"))
+    open_to_calls = kind.built(surroundings._replace(callback_url="https://alerts.example.edu"))
     [path] = open_to_calls.paths
     forged = Callback(
         method="POST", url="https://alerts.example.edu" + path, query="", headers={}, body=b"{}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -386,7 +385,7 @@ class TestProbe:
 
     async def test_the_keys_of_another_account_are_noticed(self, sandbox, surroundings):
         sandbox.world.declare(Provider.X, OWN, username="somebody_else")
-        outside = replace(surroundings, base_url="")
+        outside = surroundings._replace(base_url="")
         checks = await channel.build(some_settings(base_url=sandbox.http_url), outside).check()
         [account] = [check for check in checks if check.what == "account"]
         assert not account.ok

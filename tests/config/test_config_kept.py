@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import sys
@@ -63,7 +62,7 @@ def forge(path, name="Forged University"):
 
 def answers(config):
     """Every value of a configuration, its channels as the fields and properties they answer with."""
-    told = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    told = config._asdict()
     models = load(FILE, environ=ENVIRON, sandbox=True, live=None).channels
     names = {model.name: [*type(model).model_fields, *_properties(type(model))] for model in models}
     told["channels"] = [{name: deep(getattr(c, name)) for name in names[c.name]} for c in config.channels]

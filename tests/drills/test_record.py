@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -175,7 +174,7 @@ def test_a_persons_time_is_told_beside_its_target_where_somebody_typed(  # noqa:
     card, ledger = ran(), campus.reader()
     row = card.row._replace(facts={**card.row.facts, "asked": asked, "class": of_class})
     record = ledger.alert(row.alert)
-    record = record._replace(alert=replace(record.alert, clock=CLOCK))
+    record = record._replace(alert=record.alert._replace(clock=CLOCK))
     judged = score(ledger, row, record, at=campus.clock.now())
     assert (judged.human.seconds, judged.human.words) == (seconds, words)
     assert dict(judged.steps)["read and confirmed"] == pytest.approx(6.5)

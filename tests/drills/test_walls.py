@@ -1,7 +1,6 @@
 """The walls between drill and live. ``test_walls_removed.py`` takes each away and sees these fail."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -114,9 +113,9 @@ def test_a_plan_without_the_words_is_refused_whoever_made_it(campus, bare):
     plan = plan_of(campus, a_drill(channels=("email-main",)))
     refuse_unwalled(plan)
     [lane] = plan.lanes
-    bare_lane = replace(lane, content=replace(lane.content, **bare))
+    bare_lane = lane._replace(content=lane.content._replace(**bare))
     with pytest.raises(PlanRefused, match="email-main"):
-        refuse_unwalled(replace(plan, lanes=(bare_lane,)))
+        refuse_unwalled(plan._replace(lanes=(bare_lane,)))
 
 
 @pytest.mark.parametrize("status", [Status.ACTUAL, Status.SYSTEM])
@@ -124,7 +123,7 @@ def test_a_plan_of_anything_else_is_never_opened_as_a_drill(campus, status):
     drill = a_drill()
     programme, at = a_programme(drill), campus.clock.now()
     plan = plan_of(campus, drill, programme)
-    real = replace(plan, subject=replace(plan.subject, status=status))
+    real = plan._replace(subject=plan.subject._replace(status=status))
     occurrence = by_hand(drill, programme, now=at)
     with pytest.raises(PlanRefused, match="no drill"):
         campus.do(
@@ -175,7 +174,7 @@ def test_no_template_of_either_kind_says_that_it_is_no_drill(campus, tmp_path, n
     words = "<p>This is <b>not</b> a drill.</p>" if block == "email_html" else "This is NOT a drill."
     kept = re.sub(rf"{{% block {block} %}}.*?{{% endblock %}}", "", text, flags=re.DOTALL)
     (folder / f"{name}.md").write_text(f"{kept}\n{{% block {block} %}}\n{words}\n{{% endblock %}}\n")
-    house = replace(campus.house(), templates=TemplateStore(folder))
+    house = campus.house()._replace(templates=TemplateStore(folder))
     values = {"place": "Baker Hall"} if name == "gas-leak" else {}
     drill = a_drill(template=name, values=values)
     with pytest.raises(TemplateProblem, match="says that it is no drill"):

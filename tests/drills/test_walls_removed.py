@@ -18,7 +18,7 @@ BARE = f"{WALLS}::test_a_plan_without_the_words_is_refused_whoever_made_it"
 REMOVED = {
     "status": (
         "drills/exercise.py",
-        "return replace(template, status=status, drill=True)",
+        "return template._replace(status=status, drill=True)",
         "return template",
         f"{WALLS}::test_the_template_of_a_real_alert_is_an_exercise_in_a_drill",
     ),
@@ -96,7 +96,7 @@ REMOVED = {
     ),
     "fallbacks": (
         "drills/exercise.py",
-        'replace(wired, fallback="")',
+        'wired._replace(fallback="")',
         "wired",
         f"{WALLS}::test_a_channel_for_real_alerts_is_out_of_reach_by_name_by_default_and_as_a_fallback",
     ),
@@ -132,7 +132,7 @@ REMOVED = {
     ),
     "said first": (
         "drills/force.py",
-        "return replace(plan, warnings=(told, *plan.warnings))",
+        "return plan._replace(warnings=(told, *plan.warnings))",
         "return plan",
         f"{WALLS}::test_a_real_alert_within_a_running_drill_says_so_first",
     ),

@@ -170,7 +170,6 @@ def test_a_burst_of_refusals_and_broken_answers_loses_and_doubles_nothing(build)
 
 def open_alert(campus, alert, channel_name, address, *, life_s):
     """Put an alert into the ledger as a sender that died at once would have left it."""
-    from dataclasses import replace
     from datetime import timedelta
 
     from alerting.clock import micros
@@ -180,7 +179,7 @@ def open_alert(campus, alert, channel_name, address, *, life_s):
 
     campus.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = SystemClock().now()
-    alert = replace(alert, created_at=now, expires_at=now + timedelta(seconds=life_s))
+    alert = alert._replace(created_at=now, expires_at=now + timedelta(seconds=life_s))
     ledger = SqliteLedger.open(campus.state / "ledger.db", clock=SystemClock())
     with ledger.transaction():
         ledger.open_alert(an_opening(a_lane(channel_name), alert=alert), at=micros(now))

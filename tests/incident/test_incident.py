@@ -1,6 +1,5 @@
 """An incident from its first alert to its end: the same people, the newest word, and nobody by mistake."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -242,7 +241,7 @@ def test_another_place_another_hazard_or_later_is_another_broadcast(campus, chan
     ],
 )
 def test_an_alert_that_tells_more_people_than_the_first_never_disappears_in_it(campus, first, second, told):
-    campus.house = replace(campus.house, audiences={**campus.house.audiences, "few": campus.people.roster})
+    campus.house = campus.house._replace(audiences={**campus.house.audiences, "few": campus.people.roster})
     opened = campus.send(**first)
     campus.clock.advance(timedelta(minutes=-2))
     wider = campus.send(actor=KIM, **second)

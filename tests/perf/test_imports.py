@@ -111,6 +111,19 @@ def test_what_was_checked_for_a_preview_is_not_checked_again_by_who_looks(campus
     assert imported("status", cwd=campus) & {"pydantic", "yaml"} == set()
 
 
+def test_a_preview_defines_few_dataclasses(campus):
+    """What a plan is made of are named tuples: a hundred definitions took as long as three interpreters' start."""
+    (campus / "state").mkdir(mode=0o700)
+    words = (Path(__file__).parents[2] / "templates" / "gas-leak.md").read_text()
+    (campus / "templates" / "gas-leak.md").write_text(words)
+    imported("preview", "gas-leak", "-v", "place=Hall", cwd=campus)
+
+    found = imported("preview", "gas-leak", "-v", "place=Hall", cwd=campus)
+
+    defined = sorted(name for name in found if name.startswith("dataclass "))
+    assert len(defined) <= 16, defined
+
+
 def test_a_list_that_has_not_changed_costs_a_preview_no_reader_of_lists(campus):
     (campus / "state").mkdir(mode=0o700)
     words = (Path(__file__).parents[2] / "templates" / "gas-leak.md").read_text()

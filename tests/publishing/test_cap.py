@@ -98,7 +98,7 @@ def test_a_follow_up_is_a_new_message_that_references_each_earlier_one_as_it_was
         "alerts@example.edu,L-7K2QXD,2026-08-31T22:14:03-04:00 alerts@example.edu,L-BBBBBB,2026-08-31T22:23:03-04:00"
     )
     assert earlier_of(first, incident) == []
-    named = last._replace(alert=replace(last.alert, references=("L-BBBBBB",)))
+    named = last._replace(alert=last.alert._replace(references=("L-BBBBBB",)))
     assert earlier_of(named, incident) == [update]
 
 

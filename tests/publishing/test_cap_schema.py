@@ -1,6 +1,5 @@
 """Every kind of message, of every template, with texts as long as they get, against the schema of OASIS."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -112,7 +111,7 @@ def test_every_beginning_and_whatever_follows_it_is_valid(name, data):
             values = data.draw(words(TEMPLATES[template]))
             request = follow_up(HOUSE, told, follow, template=template, values=values)
             earlier = tuple(record.alert.id for record in incident)
-            then = replace(past, number=len(incident) + 1, supersedes=earlier)
+            then = past._replace(number=len(incident) + 1, supersedes=earlier)
             incident.append(opened(request, then, NIGHT + timedelta(minutes=minutes)))
     except TemplateProblem:
         reject()  # what may not be said at all is refused long before it could be written
@@ -161,7 +160,7 @@ def test_a_record_of_an_older_version_is_written_with_the_settings_of_today():
     first = opened(
         Request(template="gas-leak", values={"place": "Baker Hall"}), Past(people={"sms": 3}), NIGHT
     )
-    older = first._replace(alert=replace(first.alert, issuer={}, language=""))
+    older = first._replace(alert=first.alert._replace(issuer={}, language=""))
     text = written(older).decode()
     assert "<sender>somebody.else</sender>" in text
     assert "<language>en-US</language>" in text

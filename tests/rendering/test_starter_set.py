@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def longest(template):
 
 
 def mode(template, core):
-    return replace(core, status=template.status)
+    return core._replace(status=template.status)
 
 
 def test_the_set_is_complete_and_every_one_is_found_by_its_id():
@@ -67,7 +66,7 @@ def test_a_starter_has_no_errors_and_no_advice_on_any_channel(starter, channel, 
 @pytest.mark.parametrize("number", ["", "#12"])
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SYSTEM])
 def test_a_starter_fits_one_plain_segment_at_its_longest_also_as_a_drill(starter, core, status, number, link):
-    core = replace(core, status=status, number=number, link=link)
+    core = core._replace(status=status, number=number, link=link)
     content = fit(fill(starter, longest(starter), core=core), SHAPES["sms"])
     assert (content.size, sms(content.text).encoding) == (1, "GSM-7")
 
@@ -85,7 +84,7 @@ def test_a_starter_says_who_when_and_where_to_look_on_a_phone(starter, core):
 
 
 def test_a_starter_carries_its_number_when_it_is_not_the_first(starter, core):
-    blocks = render(starter, sample(starter), core=replace(mode(starter, core), number="#3")).blocks
+    blocks = render(starter, sample(starter), core=mode(starter, core)._replace(number="#3")).blocks
     for name in ("sms", "post", "email"):
         assert "#3" in blocks[name]
 
