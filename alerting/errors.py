@@ -13,6 +13,7 @@
     └── LedgerUnavailable             75   the record cannot be written or read
         ├── LedgerBusy                     somebody else holds it
         ├── LedgerLost                     it is elsewhere, and cannot be reached
+        │   └── LedgerInDoubt              with a change half way, which may be kept or not
         └── LedgerDamaged                  it is there, and broken
 
     ConfigProblem                  2   stands apart, so that nothing swallows it
@@ -122,6 +123,10 @@ class LedgerBusy(LedgerUnavailable):
 
 class LedgerLost(LedgerUnavailable):
     """The ledger cannot be reached, or takes nobody just now; what was being written may be kept or not."""
+
+
+class LedgerInDoubt(LedgerLost):
+    """What was being written may be kept or not, and nobody can say which."""
 
 
 class LedgerDamaged(LedgerUnavailable):

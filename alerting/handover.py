@@ -43,7 +43,7 @@ def carry_out(
 
     Raises:
         LedgerBusy: the owner does not answer.
-        Unanswered: it was asked, and it is not known whether it did it.
+        Unanswered, LedgerInDoubt: it is not known whether it was done.
         AlertingError: it was refused; nothing was changed.
     """
     asked = {**request, "actor": actor.name, "origin": actor.origin, "token": app.token}

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from alerting.cli.face import Face, as_json, emit, heard_or_not, interactive, note, say
 from alerting.cli.words import clean
-from alerting.errors import Exit, NotAllowed, NotConfirmed, Problem
+from alerting.errors import Exit, LedgerUnavailable, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
@@ -109,6 +109,12 @@ def carry_out(
         utter(parting(opened, json=json, more=more))
     except LeftEarly as early:
         utter(parting(early.opened, json=json, more=more))
+    except LedgerUnavailable as error:
+        if opened is None:
+            raise
+        from alerting.cli.follow import out_of_sight
+
+        return out_of_sight(error, opened.alert_id, json=json)
     except KeyboardInterrupt:
         if opened is None:
             raise

@@ -40,8 +40,8 @@ def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None
     except BrokenPipeError:
         deafen()
         return standing.read(app, alert_id).exit
-    except LedgerLost:
-        return _out_of_sight(alert_id, json=json)
+    except LedgerUnavailable as error:
+        return out_of_sight(error, alert_id, json=json)
     with heard_or_not():
         if json:
             emit(title, **told)
@@ -50,13 +50,19 @@ def follow(app: App, alert_id: str, *, json: bool, title: str, more: More | None
     return last.exit
 
 
-def _out_of_sight(alert_id: str, *, json: bool) -> int:
+def out_of_sight(error: LedgerUnavailable, alert_id: str, *, json: bool) -> int:
     """Say what stands of an alert whose record cannot be read: it was accepted, so nobody must repeat it."""
-    note(f"{alert_id} is accepted and kept; do not repeat it. Where the ledger answers, it is being sent.")
+    away = isinstance(error, LedgerLost)
+    if away:
+        note(
+            f"{alert_id} is accepted and kept; do not repeat it. Where the ledger answers, it is being sent."
+        )
+    else:
+        note(f"{error}\n{alert_id} was accepted before; do not repeat it.")
     note(f"Follow it with: alert status {alert_id} --follow")
     if json:
         emit("accepted", alert=alert_id)
-    return Exit.RUNNING
+    return Exit.RUNNING if away else error.exit_code
 
 
 def watched(app: App, alert_id: str, *, quiet: bool) -> Report:

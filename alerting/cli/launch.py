@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.keyboard import Presses
 from alerting.engine.control import Unanswered, ask, raise_refusal, refusal
-from alerting.errors import AlertingError, ConfigProblem, LedgerBusy, LedgerUnavailable, Problem
+from alerting.errors import (
+    AlertingError,
+    ConfigProblem,
+    LedgerBusy,
+    LedgerInDoubt,
+    LedgerUnavailable,
+    Problem,
+)
 from alerting.openfiles import ADVICE, SPENT
 from alerting.service.opening import Opened
 from alerting.service.order import Order
@@ -51,11 +58,12 @@ def launch(app: App, order: Order, plan: Plan) -> Opened:
 
     Raises:
         AlertingError: it was refused, or cannot be made durable; nothing was sent.
+        LedgerInDoubt: nobody can know whether it is durable; or it is, and nobody can go on with it.
         LeftEarly: somebody pressed Ctrl-C meanwhile, too late to stop it.
         KeyboardInterrupt: more than once, and did not wait for what became of it.
     """
     told, left = _in_child(app, order, plan)
-    if told:
+    if told and told.get("kind") != LedgerInDoubt.__name__:
         raise_refusal(told)
         opened = Opened(**{name: told[name] for name in Opened._fields})
     else:
@@ -119,10 +127,13 @@ def _heard(pipe: BufferedReader, before: set[int | signal.Signals]) -> tuple[byt
 
 
 def _after_all(app: App, order: Order, plan: Plan) -> Opened:
-    """Return the alert that a sender had opened when it was killed before it could say so; another goes on.
+    """Return the alert that a sender had opened, which was killed or lost the ledger before it could say so.
+
+    Another sender goes on with it.
 
     Raises:
-        LedgerUnavailable: it had not opened it, nobody can know, or nobody can go on.
+        LedgerUnavailable: it had not opened it.
+        LedgerInDoubt: nobody can know; or it had, and nobody can go on.
     """
     again = f"look at `alert status`; a repeat with --run-key {order.run_key} sends nothing twice"
     try:
@@ -132,8 +143,10 @@ def _after_all(app: App, order: Order, plan: Plan) -> Opened:
         unknown = app.shared is not None or app.lock().held_by() is not None
     except AlertingError:
         raise _ended(app, "; it may be", fix=again) from None
+    if alert_id is None and not unknown:
+        raise LedgerUnavailable(*_ended(app, "; nothing was sent", fix=again).problems)
     if alert_id is None:
-        raise _ended(app, "; it may still become so" if unknown else "; nothing was sent", fix=again)
+        raise _ended(app, "; it may still become so", fix=again)
     try:
         resume(app)
     except (AlertingError, ConfigProblem):
@@ -141,9 +154,9 @@ def _after_all(app: App, order: Order, plan: Plan) -> Opened:
     return Opened(alert_id=alert_id, planned=planned, recipients=plan.crowd.recipients)
 
 
-def _ended(app: App, then: str, *, fix: str) -> LedgerUnavailable:
+def _ended(app: App, then: str, *, fix: str) -> LedgerInDoubt:
     what = f"the sending process ended before it said whether the alert is durable{then}"
-    return LedgerUnavailable(Problem(where=str(app.state), what=what, fix=fix))
+    return LedgerInDoubt(Problem(where=str(app.state), what=what, fix=fix))
 
 
 def _child(app: App, order: Order | None, plan: Plan | None, pipe: int) -> None:
@@ -237,7 +250,7 @@ def _given_up(order: Order, busy: LedgerBusy, silent: LedgerBusy) -> LedgerBusy:
     return LedgerBusy(
         Problem(
             where=problem.where,
-            what=f"{problem.what}; it may still open this alert",
+            what=problem.what,
             fix=f"look at `alert status`; a repeat with --run-key {order.run_key} sends nothing twice",
         )
     )

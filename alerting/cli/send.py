@@ -11,7 +11,7 @@ from alerting.cli.confirm import BreakGlass, OneMore
 from alerting.cli.decision import Confirmed, Reported, clock_of
 from alerting.cli.face import Face, note, say
 from alerting.cli.group import single
-from alerting.errors import LedgerBusy, LedgerUnavailable, Problem, UsageProblem
+from alerting.errors import LedgerBusy, LedgerInDoubt, LedgerUnavailable, Problem, UsageProblem
 
 #: What a person must know before an alert leaves beside the shared ledger.
 _LOCAL: Final = (
@@ -119,7 +119,7 @@ def send(
             json=json,
             title="send",
         )
-    except LedgerBusy:
+    except (LedgerBusy, LedgerInDoubt):
         raise
     except LedgerUnavailable as lost:
         if face.view.shared is None:

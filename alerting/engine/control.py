@@ -87,7 +87,10 @@ def ask(state: Path, request: Mapping[str, Any], *, timeout: float) -> dict[str,
             with connection.makefile("rb") as answer:
                 return dict(json.loads(answer.readline(_LINE)))
         except (OSError, TypeError, ValueError) as error:
-            raise Unanswered(_silent(state, error)) from error
+            fix = "look at `alert status` before you repeat it"
+            silent = _silent(state, error)
+            what = f"{silent.what}; what it was asked may be done or not"
+            raise Unanswered(silent._replace(what=what, fix=fix)) from error
 
 
 def refusal(error: AlertingError | ConfigProblem) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """What a command says is what is on record, at whatever moment somebody leaves or dies."""
 
+import json
+
 import pytest
 from fate import meddled
+from shared_campus import SharedCampus
 from warm import bare_campus
 
 HILL = ("send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--no-wait")
@@ -55,3 +58,96 @@ def test_ctrl_c_held_down_after_the_word_never_says_that_nothing_was_sent(campus
     assert "othing was sent" not in done.stdout + done.stderr
     [record] = campus.alerts()
     campus.settled(record.alert.id)
+
+
+#: The server goes away when it has committed the alert, before it can say so: for the sender, or for all.
+GONE_WITH_THE_COMMIT = """
+from datetime import timedelta
+from alerting import archive
+from alerting.errors import LedgerLost
+from alerting.ledger.postgres.connection import Connection
+from alerting.ledger.postgres.ledger import PostgresLedger
+archive._BRIEFLY = timedelta(seconds=0.5)
+opened, commit = PostgresLedger.open_alert, Connection._commit
+def gone(*more, **given):
+    raise LedgerLost("postgresql://db/alerts: cannot be reached")
+def lost(self):
+    name = self._name
+    commit(self)
+    self.in_doubt, Connection.connect = name, gone
+    open("gone", "w").close()
+    gone()
+def open_alert(self, *more, **given):
+    Connection._commit = lost
+    return opened(self, *more, **given)
+PostgresLedger.open_alert = open_alert
+"""
+FOR_ALL = """
+connect = Connection.connect
+Connection.connect = lambda *more, **given: gone() if os.path.exists("gone") else connect(*more, **given)
+"""
+TEXTS = (*HILL, "--channels", "sms-main")
+
+
+@pytest.fixture
+def shared(tmp_path, box, fresh_database):
+    made = SharedCampus(tmp_path, box, fresh_database)
+    yield made
+    made.close()
+
+
+def test_an_alert_whose_commit_the_server_did_not_answer_is_found_and_another_sender_goes_on(shared):
+    done = meddled(shared, GONE_WITH_THE_COMMIT, *TEXTS, code=8)
+
+    [record] = shared.alerts()
+    assert f"{record.alert.id} is being sent" in done.stdout
+    shared.settled(record.alert.id)
+
+
+def test_while_nobody_knows_of_a_commit_nobody_is_told_to_send_it_from_one_host_alone(shared):
+    done = meddled(shared, GONE_WITH_THE_COMMIT + FOR_ALL, *TEXTS, code=75)
+
+    assert "--local" not in done.stderr
+    assert "othing was sent" not in done.stderr
+    [record] = shared.alerts()
+    assert f"a repeat with --run-key {record.alert.run_key} sends nothing twice" in done.stderr
+
+
+def test_nobody_is_told_that_an_act_was_kept_or_not_while_nobody_knows(shared):
+    alert_id = shared.send_and_leave("--channels", "sms-main")
+    shared.settled(alert_id)
+    patch = GONE_WITH_THE_COMMIT.replace("open_alert", "record_act")
+
+    done = meddled(shared, patch, "close", alert_id, "--reason", "the leak was mended", code=75)
+
+    assert "may be kept or not" in done.stderr
+    assert "before you repeat" in done.stderr
+
+
+def test_a_ledger_that_goes_away_just_after_the_alert_was_accepted_has_nobody_send_it_again(shared):
+    patch = GONE_WITH_THE_COMMIT + "from alerting.cli import ready\nready.before = gone"
+    done = meddled(shared, patch.replace("PostgresLedger.open_alert = open_alert", ""), *TEXTS, code=8)
+
+    [record] = shared.alerts()
+    assert f"{record.alert.id} is accepted and kept; do not repeat it" in done.stderr
+    assert "--local" not in done.stderr
+    shared.settled(record.alert.id)
+
+
+DIES_AND_NOBODY_CAN_GO_ON = """
+from alerting.cli import launch
+tell = launch._tell
+launch._tell = lambda pipe, told: tell(pipe, told) and os.kill(os.getpid(), 9)
+serve = launch._serve
+launch._serve = lambda app, order, *more: serve(app, order, *more) if order else os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_script_hears_which_alert_was_accepted_although_nobody_can_send_it(campus):
+    words = [word for word in TEXTS if word != "--no-wait"]
+    done = meddled(campus, DIES_AND_NOBODY_CAN_GO_ON, *words, "--json", code=75)
+
+    [record] = campus.alerts()
+    told = json.loads(done.stdout)
+    assert (told["kind"], told["alert"]) == ("accepted", record.alert.id)
+    assert "do not repeat it" in done.stderr

@@ -8,7 +8,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from alerting.clock import FrozenClock
-from alerting.errors import LedgerDamaged
+from alerting.errors import LedgerDamaged, LedgerLost
+from alerting.ledger.postgres.clock import ServerClock
 from alerting.ledger.postgres.ledger import PostgresLedger
 from alerting.secret import Secret
 from alerting.testing.builders import A_MOMENT_US as NOW
@@ -98,6 +99,31 @@ def test_a_commit_that_may_still_arrive_is_asked_after_until_it_is_known(ledger,
         slow.commit()
     assert ledger.mend() is True
     assert ledger.mend() is False, "and ends with its answer"
+
+
+class Interrupted(ServerClock):
+    """Asks the server for the time just when it goes away again, once."""
+
+    cut = False
+
+    def learn(self, at, *, asked):
+        if self.cut:
+            self.cut = False
+            raise LedgerLost("the connection is lost again")
+        return super().learn(at, asked=asked)
+
+
+def test_a_commit_known_to_have_arrived_is_not_repeated_when_the_new_connection_is_lost_too(
+    fresh_place, postgres_address
+):
+    clock = Interrupted(FrozenClock())
+    with contextlib.closing(PostgresLedger.open(fresh_place(), clock=clock)) as ledger:
+        with psycopg.connect(postgres_address) as other:
+            ((ledger._connection.in_doubt,),) = other.execute("SELECT pg_current_xact_id()::text").fetchall()
+        clock.cut = True
+        with pytest.raises(LedgerLost):
+            ledger.mend()
+        assert ledger.mend() is True
 
 
 def test_a_commit_that_did_not_arrive_is_repeated(ledger, postgres_address):

@@ -117,6 +117,11 @@ class PostgresLedger(Receiving, Drilling):
             del self._acts[kept:], self._ready[ready:]
             raise
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody knows yet if the last transaction was kept."""
+        return bool(self._connection.in_doubt)
+
     def mend(self, *, patience: timedelta = _PATIENCE) -> bool | None:
         """Connect anew after the connection was lost; say whether the last transaction was kept.
 
@@ -138,9 +143,9 @@ class PostgresLedger(Receiving, Drilling):
         fresh.in_doubt = doubt
         self._db = self._connection = fresh
         kept = fresh.kept(doubt) if doubt else False
-        if kept is not None:
-            fresh.in_doubt = ""
         self._learn()
+        if kept is not None:  # and only now: whoever lost the connection once more asks again
+            fresh.in_doubt = ""
         return kept
 
     def close(self) -> None:

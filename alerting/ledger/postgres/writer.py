@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from alerting.errors import LedgerDamaged, LedgerLost, LedgerUnavailable
+from alerting.errors import LedgerDamaged, LedgerInDoubt, LedgerLost, LedgerUnavailable, Problem
 from alerting.ledger.base import Ledger
 from alerting.ledger.postgres.faults import LedgerConflict
 from alerting.ledger.postgres.ledger import PostgresLedger
@@ -84,7 +84,7 @@ class SharedWriter(GroupWriter):
                 if kept is False:
                     continue
                 if kept is None:
-                    self._fail(tasks, failed)
+                    self._fail(tasks, _doubtful(failed) if ledger.in_doubt else failed)
                     return
             except BaseException as error:  # noqa: BLE001  # whoever waits must hear of it, whatever it is
                 self._fail(tasks, error)
@@ -119,6 +119,13 @@ class SharedWriter(GroupWriter):
             return False
         self._sleep(min(_PAUSE_S, left))
         return True
+
+
+def _doubtful(lost: LedgerUnavailable) -> LedgerInDoubt:
+    """Say of a server that went away with a COMMIT what may have become of it."""
+    told = "; what was just being written may be kept or not"
+    fix = "look at `alert status` before you repeat it"
+    return LedgerInDoubt(*(Problem(where=p.where, what=p.what + told, fix=fix) for p in lost.problems))
 
 
 def _run(ledger: Ledger, tasks: Sequence[Task]) -> None:
