@@ -482,6 +482,80 @@ def test_a_usual_answer_means_what_it_means_when_all_of_it_is_read(answer, tight
 
 
 @pytest.mark.parametrize(
+    ("body", "ours"),
+    [
+        (SID | {"to": "+14155550101"}, True),
+        (SID | {"to": "(415) 555-0101"}, True),
+        (SID | {"to": "rcs:+14155550101"}, True),
+        (SID | {"to": "+1 415 555-0102"}, False),
+        (SID | {"to": "+14155550102", "body": "call 555-0101"}, False),
+        (SID | {"to": "72645"}, True),
+        (SID | {"to": None}, True),
+        (SID, True),
+    ],
+    ids=str,
+)
+def test_an_answer_about_another_number_is_not_ours(body, ours):
+    outcome = outcome_of(reply(201, body), FrozenClock(), "+14155550101")
+    assert isinstance(outcome, Accepted if ours else Unknown)
+
+
+async def test_a_connection_that_answered_about_another_number_is_not_used_again():
+    connections = []
+
+    async def serve(reader, writer):
+        """Answer about whom was asked for, but on the first connection about somebody else."""
+        connections.append(writer)
+        to = b"+14155550109" if len(connections) == 1 else b"+14155550101"
+        while await reader.readline():
+            length = (await reader.readuntil(b"\r\n\r\n")).lower().partition(b"content-length: ")[2]
+            await reader.readexactly(int(length.partition(b"\r\n")[0]))
+            body = b'{"sid":"SM1","to":"%s"}' % to
+            writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    envelope = an_envelope(address=Address(AddressKind.PHONE, "+14155550101"))
+    async with serving(serve) as url:
+        made = channel_at(url, in_flight=1)
+        outcomes = [await made.send(envelope)]
+        for _ in range(2):
+            told = asyncio.get_running_loop().create_future()
+            assert made.submit(envelope, told.set_result, float("inf"))
+            outcomes.append(await told)
+        await made.aclose()
+    assert [type(outcome) for outcome in outcomes] == [Unknown, Accepted, Accepted]
+    assert len(connections) == 2
+
+
+async def test_what_follows_an_answer_about_another_number_on_its_connection_is_the_last_there():
+    connections = []
+
+    async def serve(reader, writer):
+        """Be one answer behind on the first connection."""
+        connections.append(writer)
+        behind, told = len(connections) == 1, b"9"
+        while await reader.readline():
+            length = (await reader.readuntil(b"\r\n\r\n")).lower().partition(b"content-length: ")[2]
+            asked = await reader.readexactly(int(length.partition(b"\r\n")[0]))
+            to = asked.partition(b"To=%2B1415555010")[2][:1]
+            body = b'{"sid":"SM%s","to":"+1415555010%s"}' % ((told if behind else to,) * 2)
+            told = to
+            writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    loop = asyncio.get_running_loop()
+    async with serving(serve) as url:
+        made = channel_at(url, in_flight=1)
+        envelopes = [an_envelope(address=Address(AddressKind.PHONE, f"+1415555010{n}")) for n in range(4)]
+        await made.prepare(envelopes[0].content)
+        futures = [loop.create_future() for _ in envelopes]
+        for envelope, told in zip(envelopes, futures, strict=True):
+            made.submit(envelope, told.set_result, float("inf"))
+        outcomes = await asyncio.gather(*futures)
+        await made.aclose()
+    assert [getattr(outcome, "provider_id", "") for outcome in outcomes] == ["", "", "SM2", "SM3"]
+    assert len(connections) == 2
+
+
+@pytest.mark.parametrize(
     ("header", "wait"),
     [
         ("7", timedelta(seconds=7)),
