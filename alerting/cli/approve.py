@@ -8,10 +8,10 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.asking import local_time
-from alerting.cli.confirm import OneMore
 from alerting.cli.face import Face, emit, heard_or_not, say
 from alerting.cli.family import Json
 from alerting.cli.group import single
+from alerting.cli.options import OneMore
 from alerting.cli.words import columns
 from alerting.errors import PlanRefused, Problem
 

@@ -6,9 +6,7 @@ Practice has another look and another word, so that no hand learns one for the o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from alerting.cli.face import Face, interactive
 from alerting.cli.keyboard import same, typed
@@ -17,17 +15,6 @@ from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
-
-#: What every sending command understands.
-BreakGlass = Annotated[
-    str,
-    typer.Option(
-        "--break-glass", help="Send without the second person, for this reason; all approvers hear."
-    ),
-]
-OneMore = Annotated[
-    bool, typer.Option("--one-more", help="Although many real alerts went out just now (scripts).")
-]
 
 
 def confirm(plan: Plan, given: str, *, alone: bool) -> None:

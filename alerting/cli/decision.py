@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alerting.cli.face import Face
-
-Reported = Annotated[
-    str, typer.Option("--reported", help="When it was reported, on the campus clock: 02:03.")
-]
-Confirmed = Annotated[str, typer.Option("--confirmed", help="When it was confirmed, likewise.")]
 
 
 def clock_of(face: Face, *, reported: str, confirmed: str) -> dict[str, str]:

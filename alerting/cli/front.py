@@ -46,16 +46,10 @@ class Line:
     @classmethod
     def of(cls, argv: list[str]) -> Line | None:
         """Return a line that may be asked of the owner; options of the whole program stand first."""
-        config, state = os.environ.get("ALERT_CONFIG") or "channels.yaml", os.environ.get("ALERT_STATE", "")
-        words = list(argv)
-        while words and words[0].startswith("--"):
-            name, equals, value = words.pop(0).partition("=")
-            if name not in ("--config", "--state") or not (equals or words):
-                return None
-            value = value if equals else words.pop(0)
-            config, state = (value, state) if name == "--config" else (config, value)
-        if not words or words[0] not in _VERBS or not _HELP.isdisjoint(words) or not config:
+        if (told := split(argv)) is None:
             return None
+        config, state, words = told
+        state = state or os.environ.get("ALERT_STATE", "")
         try:
             here = os.getcwd()  # noqa: PTH109
         except OSError:  # it was removed
@@ -78,6 +72,23 @@ class Line:
             named = []
         told = named[0][len(b"state:") :].split(b" #")[0].strip().strip(b"\"'") if named else b"state"
         return os.fsdecode(told)
+
+
+def split(argv: list[str]) -> tuple[str, str, list[str]] | None:
+    """Return the configuration file, the state directory where the line names one, and what follows.
+
+    None where it says more of the whole program, asks for help, or is of another command.
+    """
+    config, state, words = os.environ.get("ALERT_CONFIG") or "channels.yaml", "", list(argv)
+    while words and words[0].startswith("--"):
+        name, equals, value = words.pop(0).partition("=")
+        if name not in ("--config", "--state") or not (equals or words):
+            return None
+        value = value if equals else words.pop(0)
+        if not value:
+            return None
+        config, state = (value, state) if name == "--config" else (config, value)
+    return (config, state, words) if words and words[0] in _VERBS and _HELP.isdisjoint(words) else None
 
 
 def program() -> str:

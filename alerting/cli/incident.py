@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from alerting.cli import complete
-from alerting.cli.confirm import BreakGlass, OneMore
-from alerting.cli.decision import Confirmed, Reported, clock_of
+from alerting.cli.decision import clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
-from alerting.cli.send import values_of
+from alerting.cli.options import BreakGlass, Confirmed, OneMore, Reported
+from alerting.cli.sending import values_of
 from alerting.errors import Exit, Problem, UsageProblem
 from alerting.keys import normal_id
 

@@ -42,7 +42,7 @@ def given(parser: Any, words: Sequence[str]) -> dict[str, Any]:
 
 def request(told: Mapping[str, Any], *, clock: Mapping[str, str]) -> Request:
     """Return what was asked for, of the options of a line."""
-    from alerting.cli.send import request_of
+    from alerting.cli.sending import request_of
 
     names = ("template", "value", "to", "channels", "incident", "evidence", "next_minutes")
     asked: Request = request_of(**{name: told[name] for name in names})

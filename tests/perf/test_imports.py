@@ -24,7 +24,7 @@ main()
 """
 
 
-def imported(*words, cwd):
+def imported(*words, cwd, code=0):
     done = subprocess.run(
         [sys.executable, "-c", SPY, *words],
         cwd=cwd,
@@ -34,7 +34,7 @@ def imported(*words, cwd):
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
@@ -122,6 +122,18 @@ def test_a_preview_defines_few_dataclasses(campus):
 
     defined = sorted(name for name in found if name.startswith("dataclass "))
     assert len(defined) <= 16, defined
+
+
+def test_a_plain_line_of_send_needs_no_typer(campus):
+    (campus / "state").mkdir(mode=0o700)
+    words = (Path(__file__).parents[2] / "templates" / "gas-leak.md").read_text()
+    (campus / "templates" / "gas-leak.md").write_text(words)
+    line = ("send", "gas-leak", "-v", "place=Hall", "--confirm", "another word")
+
+    found = imported(*line, cwd=campus, code=5)
+
+    assert "alerting.service.planning" in found
+    assert found & {"typer", "alerting.cli.group", "alerting.cli.complete"} == set()
 
 
 def test_a_list_that_has_not_changed_costs_a_preview_no_reader_of_lists(campus):

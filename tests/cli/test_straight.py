@@ -1,0 +1,81 @@
+"""A line of ``alert send`` that is read without typer means what typer would have made of it."""
+
+import inspect
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerting.cli import sending, spoken
+from alerting.cli.front import split
+from alerting.cli.straight import plain, sent
+
+OPTIONS = [
+    *("-v", "--value", "--to", "--channels", "--incident", "--evidence", "--reported", "--confirmed"),
+    *("--confirm", "--run-key", "--break-glass", "--wait", "--no-wait", "--one-more", "--json"),
+    *("--next", "--help", "-h", "--", "-", "--js", "--to=staff", "-vplace=B", "--nothing", "", "3"),
+]
+WORDS = st.lists(st.sampled_from(OPTIONS) | st.sampled_from(["gas-leak", "place=Hall"]) | st.text(max_size=6))
+DEFAULTS = {
+    name: told.default
+    for name, told in inspect.signature(sending.send).parameters.items()
+    if told.default is not inspect.Parameter.empty
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(WORDS)
+def test_whatever_is_read_straight_is_what_typer_reads(words):
+    told = plain(words)
+
+    if told is not None:
+        assert _typed(words) == {**DEFAULTS, **told}
+
+
+def test_a_line_as_an_officer_or_a_script_writes_it_is_read_straight():
+    words = [
+        "gas-leak",
+        "-v",
+        "place=Baker Hall",
+        "--value",
+        "who=all",
+        "--confirm",
+        "baker hall",
+        "--no-wait",
+    ]
+    words += ["--json", "--to", "staff", "--channels", "x,sms", "--run-key", "k", "--incident", "L-AAAAAA"]
+
+    told = plain(words)
+
+    assert told is not None
+    assert told["value"] == ["place=Baker Hall", "who=all"]
+    assert _typed(words) == {**DEFAULTS, **told}
+
+
+def test_what_is_not_plain_is_left_to_typer():
+    assert plain([]) is None
+    for words in (["--next", "5"], ["two"], ["--json", "--json"], ["--to", ""], ["--to", "--json"], ["-v"]):
+        assert plain(["gas-leak", *words]) is None, words
+    assert plain(["gas-leak", "--to", "caf\udce9"]) is None
+
+
+def test_a_line_that_says_more_of_the_whole_program_is_left_to_typer(monkeypatch):
+    monkeypatch.delenv("ALERT_CONFIG", raising=False)
+
+    assert split(["--state", "s", "send", "gas-leak"]) == ("channels.yaml", "s", ["send", "gas-leak"])
+    for words in (
+        ["--sandbox"],
+        ["--without", "x"],
+        ["--config", ""],
+        ["--state="],
+        ["--version"],
+        ["--config"],
+    ):
+        assert sent([*words, "send", "gas-leak"]) is None, words
+    assert sent(["preview", "gas-leak"]) is None
+    assert sent(["send", "gas-leak", "--help"]) is None
+
+
+def _typed(words):
+    told = spoken.given(spoken.reader("send"), words)
+    # typer says () for an option that may be repeated and is not there.
+    return {**told, "value": told["value"] or None}
