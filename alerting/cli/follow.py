@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.broadcast.report import Report, report
@@ -109,9 +110,10 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
     restarts = 0
     while True:
         try:
-            ledger = _reader(app)
-            current = _standing(app, ledger, alert_id)
-            alone_since, away_since = _alone_since(app, ledger, alone_since), None
+            with _heard_at_once(app):
+                ledger = _reader(app)
+                current = _standing(app, ledger, alert_id)
+                alone_since, away_since = _alone_since(app, ledger, alone_since), None
         except LedgerLost as lost:
             away_since = _away_since(app, lost, away_since)
             continue
@@ -128,6 +130,26 @@ def _until_settled(app: App, alert_id: str, show: Callable[[Report], None] | Non
                 return current
             restarts, alone_since = restarts + 1, None
         time.sleep(_LOOK_S)
+
+
+@contextmanager
+def _heard_at_once(app: App) -> Iterator[None]:
+    """Let Ctrl-C close what is being read: psycopg would wait ten seconds for a server that stands still."""
+    import signal
+
+    def leave(*_: object) -> None:
+        app.let_go()
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    heeded = app.shared is not None and before is signal.default_int_handler
+    if heeded:
+        signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        if heeded:
+            signal.signal(signal.SIGINT, before)
 
 
 def _drawn(show: Callable[[Report], None], current: Report) -> bool:

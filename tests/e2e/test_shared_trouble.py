@@ -223,6 +223,9 @@ def test_who_is_told_to_stop_leaves_a_server_that_stands_still(hosts, box, serve
         assert json.loads(process.stdout.readline())["kind"] in ("worker", "serving")
     watching = desk.start(*WATCHED, "--json")
     until(lambda: box.counts()["texts"] > 10, 30, "nothing left")
+    [record] = desk.alerts()
+    leaving = desk.start("status", record.alert.id, "--follow")
+    assert leaving.stdout.readline()
     with frozen(server):
         for process in (worker, serve, hasty):
             process.send_signal(signal.SIGTERM)
@@ -230,6 +233,11 @@ def test_who_is_told_to_stop_leaves_a_server_that_stands_still(hosts, box, serve
         # Told a second time, nobody waits for anything.
         hasty.send_signal(signal.SIGINT)
         assert hasty.wait(2) == -signal.SIGINT
+        # Who only watches is not kept for the ten seconds that its driver would wait for an answer.
+        leaving.send_signal(signal.SIGINT)
+        _, noted = leaving.communicate(timeout=9)
+        assert leaving.returncode == 8, noted
+        assert b"is accepted and kept; do not repeat it" in noted
         left_without(worker)
         left_without(serve)
     had = box.counts()["texts"]
