@@ -42,7 +42,7 @@ from alerting.ledger.rows import Actor
 from alerting.openfiles import make_room
 from alerting.service.incident import close, story
 from alerting.service.opening import Opened
-from alerting.service.order import Order
+from alerting.service.order import Order, refuse_changed
 from alerting.service.retreat import BRIEF, PATIENT, Recalls
 
 if TYPE_CHECKING:
@@ -221,23 +221,24 @@ class Runner:
         return any(self._ours(channel) for _, channel in ledger.unsettled())
 
     async def _open(self, order: Order, plan: Plan | None) -> Opened:
-        if plan is None:
+        try:
             # Reading files and counting people takes a while, and lanes are sending meanwhile.
-            plan = await asyncio.to_thread(self._planned, order)
-        house = self.app.house()
-        if plan.digest != order.digest:
-            what = "template, channels.yaml or incident changed after the preview; nothing was sent"
-            fix = "repeat the command and look at the new preview"
-            raise PlanRefused(Problem(where=order.request.template, what=what, fix=fix))
-        settled_plan, operators = plan, load_operators(self.app.config)
+            settled = await asyncio.to_thread(self._planned, order) if plan is None else plan
+            refuse_changed(settled, order.digest)
+        except AlertingError:
+            # Asked for again since the first answer was lost, it has its own alert in the way.
+            if earlier := await self._writer.do(lambda ledger: ledger.alert_of_run(order.run_key)):
+                return Opened(alert_id=earlier, planned=0, again=True)
+            raise
+        house, operators = self.app.house(), load_operators(self.app.config)
 
         def change(ledger: Ledger) -> Opened:
             # The ledger, or this process, may have stood still before: what was asked for may be too old now.
             at = self.clock.now()
-            return open_admitted(ledger, house, settled_plan, order, operators=operators, at=at)
+            return open_admitted(ledger, house, settled, order, operators=operators, at=at)
 
         # A long list is taken over by the database, and leaves the interpreter to others meanwhile.
-        self._engine.ahead(house.channels[lane.channel].channel for lane in plan.lanes)
+        self._engine.ahead(house.channels[lane.channel].channel for lane in settled.lanes)
         opened = await self._writer.do(change)
         self.app.log.info("alert.opened", alert=opened.alert_id, planned=opened.planned, again=opened.again)
         self._engine.look()
@@ -265,8 +266,7 @@ class Runner:
     async def _carry_out(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
         match told.get("verb"):
             case "open":
-                opened = await self._open(Order.from_json(told), None)
-                return {"ok": True, **opened._asdict()}
+                return {"ok": True, **(await self._open(Order.from_json(told), None))._asdict()}
             case "cancel" | "close" | "ask" | "reject" | "void" | "review":
                 return {"ok": True, **await self._perform(told)}
             case "acts" | "receipts" as verb:
@@ -317,9 +317,8 @@ def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[st
         case "cancel":
             return dict(cancel(ledger, normal_id(str(told["alert"])), actor=actor, at=micros(at)))
         case "close":
-            close(
-                ledger, story(ledger, str(told["incident"])), reason=str(told["reason"]), actor=actor, at=at
-            )
+            incident, why = story(ledger, str(told["incident"])), str(told["reason"])
+            close(ledger, incident, reason=why, actor=actor, at=at)
             return {}
         case "ask" | "reject" | "void":
             return approvals.answer(ledger, told, at=at)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alerting.cli import complete
-from alerting.cli.face import Face, emit, interactive, say
+from alerting.cli.face import Face, emit, heard_or_not, interactive, say
 from alerting.cli.family import Json
 from alerting.cli.keyboard import asked
 from alerting.errors import NotConfirmed, Problem
@@ -44,8 +44,9 @@ def review(
     check(face.view.config, REVIEWED, face.token)
     template = TemplateStore(config_of(face).templates).find(name)
     if not json:
-        for line in _shown(face, template):
-            say(line)
+        with heard_or_not():
+            for line in _shown(face, template):
+                say(line)
     _typed(template, confirm)
     act = Act(REVIEWED, subject_of(template.name), body_of(template.digest))
     face.view.let_go()

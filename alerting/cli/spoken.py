@@ -8,8 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from alerting.cli import dispatch
-from alerting.errors import PlanRefused, Problem
-from alerting.service.order import Order
+from alerting.service.order import Order, refuse_changed
 
 if TYPE_CHECKING:
     from alerting.cli.face import Face
@@ -60,14 +59,9 @@ def take_over(face: Face, words: Sequence[str], told: Mapping[str, Any]) -> int:
     as_of = datetime.fromisoformat(told["as_of"])
     asked = request(options, clock={**told["clock"], "decided": face.app.clock.now().isoformat()})
     plan = face.app.plan(asked, as_of=as_of)
-    if plan.digest != told["digest"]:
-        raise PlanRefused(
-            Problem(
-                where=asked.template,
-                what="template, channels.yaml or incident changed after the preview; nothing was sent",
-                fix="repeat the command and look at the new preview",
-            )
-        )
+    ledger = face.app.reader()
+    if not (ledger and ledger.alert_of_run(told["run_key"])):  # it may have opened it before it was gone
+        refuse_changed(plan, told["digest"])
     order = Order(
         request=asked,
         as_of=as_of,

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from alerting.errors import PlanRefused, Problem
 from alerting.ledger.rows import Actor
 from alerting.service.planning import Request
+
+if TYPE_CHECKING:
+    from alerting.broadcast.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,18 @@ class Order:
             one_more=bool(told.get("one_more", False)),
             by=tuple(told.get("by", ())),
         )
+
+
+def refuse_changed(plan: Plan, digest: str) -> None:
+    """Let nothing be opened but what was shown.
+
+    Raises:
+        PlanRefused: what would be sent now has another ``digest``.
+    """
+    if plan.digest != digest:
+        what = "template, channels.yaml or incident changed after the preview; nothing was sent"
+        fix = "repeat the command and look at the new preview"
+        raise PlanRefused(Problem(where=plan.subject.template, what=what, fix=fix))
 
 
 def request_of(told: Mapping[str, Any]) -> Request:

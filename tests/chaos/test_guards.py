@@ -104,8 +104,8 @@ GUARDS = {
         "test_a_channel_of_the_other_mode_is_never_called",
     ),
     "what was previewed is what is sent": Guard(
-        "runner.py",
-        "if plan.digest != order.digest:",
+        "service/order.py",
+        "if plan.digest != digest:",
         "if False:",
         HANDING,
         "test_a_template_changed_between_preview_and_hand_over_is_refused",

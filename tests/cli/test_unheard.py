@@ -195,3 +195,21 @@ def test_a_list_nobody_looked_at_is_not_said_to_have_shrunk(alert):
     told = alert("--sandbox", "preview", "gas-leak", "-v", "place=Hall", "--channels", "x-campus").stdout
 
     assert "people" not in told
+
+
+def test_a_review_whose_texts_nobody_reads_to_the_end_is_on_record_when_it_says_so(alert):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        alert.words("--sandbox", "templates", "review", "gas-leak", "--confirm", "gas-leak"),
+        cwd=alert.home,
+        env=alert.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=write,
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+
+    assert done.returncode == 0
+    assert "template.reviewed" in alert("--sandbox", "audit", "log").stdout

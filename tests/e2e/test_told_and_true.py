@@ -1,12 +1,15 @@
 """What a command says is what is on record, at whatever moment somebody leaves or dies."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from fate import meddled
 from shared_campus import SharedCampus
 from warm import bare_campus
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
 HILL = ("send", "hazard", "-v", "place=Hill", "--confirm", "Hill", "--no-wait")
 
 
@@ -151,3 +154,55 @@ def test_a_script_hears_which_alert_was_accepted_although_nobody_can_send_it(cam
     told = json.loads(done.stdout)
     assert (told["kind"], told["alert"]) == ("accepted", record.alert.id)
     assert "do not repeat it" in done.stderr
+
+
+#: The owner does what it is asked, and its answer is lost on the way. Whoever owns the ledger is asked again.
+ANSWER_LOST = """
+from alerting.cli import launch
+from alerting.engine.control import Unanswered
+ask = launch.ask
+def lost(*asked, **given):
+    ask(*asked, **given)
+    launch.ask = ask
+    raise Unanswered("lost")
+launch.ask = lost
+"""
+
+
+def test_an_all_clear_asked_for_twice_since_the_answer_was_lost_is_not_called_too_late(campus, serve):
+    shutil.copy(TEMPLATES / "all-clear.md", campus.home / "templates")
+    first = campus.send_and_leave("--channels", "sms-main")
+
+    done = meddled(campus, ANSWER_LOST, "all-clear", first, "--confirm", "Baker Hall", "--no-wait", code=8)
+
+    newest, _ = campus.alerts()
+    assert newest.alert.template == "all-clear"
+    assert f"{newest.alert.id} is being sent" in done.stdout
+
+
+#: The owner dies when it has opened what was confirmed, and before it says so; then its template is edited.
+DIED_WITH_THE_ANSWER = """
+import time
+from pathlib import Path
+from alerting.cli import front
+from alerting.ledger.lock import RunnerLock
+asked = front._asked
+def died(path, request, *more, **given):
+    told = asked(path, request, *more, **given)
+    if request["verb"] != "confirmed": return told
+    lock = RunnerLock(Path(path).parent)
+    os.kill(lock.held_by(), signal.SIGKILL)
+    while lock.held_by(): time.sleep(0.01)
+    template = Path("templates/hazard.md")
+    template.write_text(template.read_text().replace("HAZARD", "ANOTHER HAZARD"))
+    return None, False
+front._asked = died
+"""
+
+
+def test_an_alert_its_owner_opened_before_it_died_is_not_called_changed_since_the_preview(campus, serve):
+    done = meddled(campus, DIED_WITH_THE_ANSWER, *TEXTS, code=8)
+
+    [record] = campus.alerts()
+    assert f"{record.alert.id} is being sent" in done.stdout
+    campus.settled(record.alert.id)
