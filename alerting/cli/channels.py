@@ -92,8 +92,10 @@ def check(
     """Try credentials and reachability of each channel, all at once. Nothing is posted."""
     import asyncio
 
+    from alerting.openfiles import make_room
     from alerting.probing import WITHIN_S, keep, probe
 
+    make_room()
     face: Face = ctx.obj
     app = face.app
     chosen = [app.config.channel(word) for word in dict.fromkeys(name or [])] or list(app.config.channels)

@@ -1,10 +1,15 @@
 """A process may have only so many files and connections open: what that does to an alert, and what is said."""
 
+import errno
 import functools
 import json
+import os
 import resource
 
 from campus import slow
+
+from alerting.cli.wrong import tell
+from alerting.errors import Exit
 
 
 def limited(soft, hard):
@@ -40,3 +45,32 @@ def test_where_even_that_is_too_little_nothing_is_opened_and_it_is_said_what_to_
     assert "LimitNOFILE" in err
     assert not (campus.state / "ledger.db").exists()
     assert sum(campus.box.counts()["requests"].values()) == 0
+
+
+def test_a_sender_that_cannot_even_open_its_log_says_what_to_write(campus):
+    """It is the sender's own start that fails, at one limit or another: its command had what it needed."""
+    words = ("send", "hazard", "-v", "place=Baker Hall", "--confirm", "Baker Hall", "--no-wait")
+    noted = []
+    for limit in range(4, 8):
+        process = campus.start(*words, "--run-key", "one", preexec_fn=limited(limit, 4096))
+        noted.append(process.communicate(timeout=30)[1].decode())
+    [told] = [line for line in noted if "sender.log" in line]
+    assert "sender.log: Too many open files; nothing was sent; allow more: `ulimit -n 1024`" in told
+    assert "Traceback" not in "".join(noted)
+
+
+def test_a_check_that_may_not_open_its_connections_says_so_and_nothing_else(campus):
+    process = campus.start("channels", "check", preexec_fn=limited(5, 5))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    [told] = err.decode().splitlines()
+    assert told.startswith("alert: ulimit -n: 5 files and connections may be open at once")
+
+
+def test_a_limit_that_names_no_file_is_told_with_what_to_write(capsys):
+    """As of a pipe or a connection that cannot be had."""
+    assert tell(OSError(errno.EMFILE, os.strerror(errno.EMFILE))) == Exit.USAGE
+    assert capsys.readouterr().err == (
+        "alert: this program: Too many open files; allow more: `ulimit -n 1024`, "
+        "or LimitNOFILE=1024 in its systemd unit\n"
+    )
