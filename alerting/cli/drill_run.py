@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.face import Face, deafen, emit, note, say
-from alerting.errors import Exit, LedgerBusy, NotAllowed
+from alerting.errors import Exit, LedgerBusy, LedgerUnavailable, NotAllowed
 
 if TYPE_CHECKING:
     from alerting.app import App
@@ -71,12 +71,17 @@ def _gone(going: Going, plan: Plan, *, asked: bool, wait: bool, json: bool) -> i
     opened = start(app, going.programme, drill, plan, order)
     if not json:
         say(f"Practice {opened.alert_id} is safe on disk, leaving now. Ctrl-C only stops watching.")
-    set_off(app)
-    if not wait:
-        if json:
-            emit("accepted", alert=opened.alert_id, again=False)
-        return Exit.RUNNING
-    return judged(app, opened.alert_id, json=json)
+    try:
+        set_off(app)
+        if wait:
+            return judged(app, opened.alert_id, json=json)
+    except LedgerUnavailable as error:
+        from alerting.cli.follow import out_of_sight
+
+        return out_of_sight(error, opened.alert_id, json=json)
+    if json:
+        emit("accepted", alert=opened.alert_id, again=False)
+    return Exit.RUNNING
 
 
 def set_off(app: App) -> None:

@@ -86,8 +86,6 @@ def resume(app: App) -> bool:
             ask(app.state, {"verb": "resume"}, timeout=_HANDOVER_S)
         return False
     told, left = _in_child(app.whole(), None, None)
-    if left:
-        raise KeyboardInterrupt
     if not told:
         raise LedgerUnavailable(
             Problem(
@@ -95,6 +93,8 @@ def resume(app: App) -> bool:
             )
         )
     raise_refusal(told)
+    if left:
+        raise KeyboardInterrupt
     return True
 
 

@@ -200,6 +200,7 @@ def resume(
 ) -> None:
     """Go on with deliveries an interrupted sender left behind, and watch them."""
     from alerting.cli.follow import as_json, follow, watched
+    from alerting.cli.launch import resume as start
 
     face: Face = ctx.obj
     ledger = face.view.reader()
@@ -213,7 +214,7 @@ def resume(
         from alerting.runner import Runner
 
         Runner(app=app, state=app.state, clock=app.clock).run(None)
-    elif not _started(app):
+    elif not start(app):
         note("Another process is sending these; watching.")
     if json:
         reports = [watched(app, alert_id, quiet=True) for alert_id in waiting]
@@ -224,17 +225,6 @@ def resume(
     raise typer.Exit(max(codes, key=_weight))
 
 
-def _started(app: Any) -> bool:
-    """Start a sender; False where one is at work already. Ctrl-C comes too late to stop it."""
-    from alerting.cli.launch import resume as start
-
-    try:
-        return start(app)
-    except KeyboardInterrupt:
-        note("\nLeft. What waits is being sent: alert status --follow tells.")
-        raise typer.Exit(Exit.RUNNING) from None
-
-
 def _audited(face: Face, alerts: list[str]) -> None:
     """Write down who goes on with these, before anything more leaves."""
     from alerting.audit.acts import Act
@@ -243,7 +233,7 @@ def _audited(face: Face, alerts: list[str]) -> None:
 
 
 def _weight(code: int) -> int:
-    order = (Exit.OK, Exit.RUNNING, Exit.UNCERTAIN, Exit.PARTIAL, Exit.NOTHING_SENT)
+    order = (Exit.OK, Exit.RUNNING, Exit.UNCERTAIN, Exit.PARTIAL, Exit.NOTHING_SENT, Exit.LEDGER)
     return order.index(Exit(code))
 
 

@@ -206,3 +206,61 @@ def test_an_alert_its_owner_opened_before_it_died_is_not_called_changed_since_th
     [record] = campus.alerts()
     assert f"{record.alert.id} is being sent" in done.stdout
     campus.settled(record.alert.id)
+
+
+NOBODY_CAN_GO_ON = """
+from alerting.cli import launch
+def die(*more): os.kill(os.getpid(), 9)
+launch._serve = die
+"""
+PRESSED_MEANWHILE = """
+heard = launch._heard
+launch._heard = lambda *more: (heard(*more)[0], True)
+"""
+FIRST_ONE_BEGINS = """
+begun = launch._in_child
+def begin(*more):
+    launch._serve = lambda app, order, plan, pipe: launch._tell(pipe, {"ok": True}) and die()
+    told = begun(*more)
+    launch._in_child, launch._serve = begun, die
+    return told
+launch._in_child = begin
+"""
+
+
+def test_a_resume_that_failed_says_so_at_once_or_later_and_also_to_who_left_meanwhile(campus):
+    meddled(campus, DIES_AND_NOBODY_CAN_GO_ON, *TEXTS, code=8)
+    [record] = campus.alerts()
+
+    left = meddled(campus, NOBODY_CAN_GO_ON + PRESSED_MEANWHILE, "resume", code=75)
+    later = meddled(campus, NOBODY_CAN_GO_ON + FIRST_ONE_BEGINS, "resume", code=75)
+
+    assert "the sending process ended at once" in left.stderr
+    assert "being sent" not in left.stdout + left.stderr
+    assert f"{record.alert.id} was accepted before; do not repeat it" in later.stderr
+
+
+DRILLS = """version: 1
+allowed_audiences: [everyone]
+drills:
+  monthly:
+    title: Monthly
+    template: drill
+    values: {place: Baker Hall}
+    audience: everyone
+    channels: [x-campus]
+    schedule: {starts: 2026-09-02T12:00, rule: FREQ=MONTHLY;BYDAY=1WE}
+"""
+
+
+def test_a_script_hears_which_drill_was_opened_although_nobody_can_send_it(build):
+    campus = build(people=3)
+    shutil.copy(TEMPLATES / "drill.md", campus.home / "templates")
+    (campus.home / "drills.yaml").write_text(DRILLS)
+
+    words = ("drill", "run", "monthly", "--confirm", "DRILL monthly", "--json")
+    done = meddled(campus, NOBODY_CAN_GO_ON, *words, code=75)
+
+    [record] = campus.alerts()
+    told = json.loads(done.stdout)
+    assert (told["kind"], told["alert"]) == ("accepted", record.alert.id)
