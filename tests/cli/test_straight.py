@@ -9,12 +9,23 @@ from alerting.cli import sending, spoken
 from alerting.cli.front import split
 from alerting.cli.straight import plain, sent
 
-OPTIONS = [
+TAKE_A_WORD = [
     *("-v", "--value", "--to", "--channels", "--incident", "--evidence", "--reported", "--confirmed"),
-    *("--confirm", "--run-key", "--break-glass", "--wait", "--no-wait", "--one-more", "--json"),
-    *("--next", "--help", "-h", "--", "-", "--js", "--to=staff", "-vplace=B", "--nothing", "", "3"),
+    *("--confirm", "--run-key", "--break-glass"),
 ]
-WORDS = st.lists(st.sampled_from(OPTIONS) | st.sampled_from(["gas-leak", "place=Hall"]) | st.text(max_size=6))
+FLAGS = ["--wait", "--no-wait", "--one-more", "--json"]
+ODD = ["--next", "--help", "-h", "--", "-", "--js", "--to=staff", "-vplace=B", "--nothing", "", "3"]
+PIECES = st.lists(
+    st.tuples(
+        st.sampled_from(TAKE_A_WORD), st.sampled_from(["place=Hall", "x"]) | st.text(min_size=1, max_size=6)
+    )
+    | st.tuples(st.sampled_from(FLAGS)),
+    max_size=6,
+)
+ODD_PIECES = st.lists(st.tuples(st.sampled_from([*ODD, *TAKE_A_WORD, *FLAGS, "gas-leak"])), max_size=2)
+WORDS = st.tuples(PIECES, st.just([("gas-leak",)]), PIECES, st.just([]) | ODD_PIECES).map(
+    lambda parts: [word for part in parts for piece in part for word in piece]
+)
 DEFAULTS = {
     name: told.default
     for name, told in inspect.signature(sending.send).parameters.items()
