@@ -20,6 +20,7 @@ from alerting.broadcast.offers import Offers
 from alerting.broadcast.pace import Pace
 from alerting.broadcast.part import Part
 from alerting.broadcast.sending import Senders
+from alerting.broadcast.setback import Setback
 from alerting.broadcast.turn import Answer, Leased, Turn, commit
 from alerting.broadcast.window import Window
 from alerting.broadcast.work import Facts, Hold, Item, begun
@@ -112,7 +113,7 @@ class Lane:
             senders=self._senders,
         )
         self._quarantine = int(can.quarantine.total_seconds() * _SECOND)
-        self._holds: list[Hold] = []
+        self._setback, self._holds = Setback(), list[Hold]()
         self._facts: dict[str, Facts] = {}
         self._given_up: set[str] = set()
         self._look = not self._offers.waiting
@@ -166,6 +167,9 @@ class Lane:
         now, mono = micros(self._clock.now()), self._clock.monotonic()
         lease_until = now + int(max(self._rules.lease, min(self._took * _TURNS, _LONGEST)) * _SECOND)
         turn = Turn(self.channel.name, self._owner, now=now, lease_until=lease_until, asked=mono)
+        if back := self._setback.since(now, mono):
+            for hold in self._holds:
+                hold.redate(-back)
         # What is asked for now may be shorter than what was granted, and be granted unheard.
         self._senders.until = min(self._senders.until, turn.ours_until)
         self._end_lives(turn)
@@ -230,14 +234,7 @@ class Lane:
         alert = leased.record.alert
         facts = self._facts.get(alert.id)
         if facts is None:
-            lane = next(lane for lane in leased.record.lanes if lane.channel == self.channel.name)
-            facts = Facts(
-                alert_id=alert.id,
-                content=lane.content,
-                life=retry.Life(expires_at=micros(alert.expires_at), live=alert.in_earnest),
-                expires_at=alert.expires_at,
-                fallback=lane.fallback,
-            )
+            facts = Facts.of(leased.record, self.channel.name)
             self._facts = {**self._facts, alert.id: facts}
             if alert.id not in self._given_up:
                 self._breaker.renew()

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
-from alerting.clock import instant
+from alerting.clock import instant, micros
 from alerting.digest import delivery_keys
-from alerting.ledger.rows import Batch, Row
+from alerting.ledger.rows import AlertRecord, Batch, Row
 from alerting.model.audience import Address, AddressKind
 from alerting.model.delivery import State
 from alerting.model.message import Content
@@ -31,6 +31,18 @@ class Facts(NamedTuple):
     life: Life
     expires_at: datetime
     fallback: str = ""
+
+    @classmethod
+    def of(cls, record: AlertRecord, channel: str) -> Facts:
+        """Take them from an alert's record."""
+        alert, lane = record.alert, next(lane for lane in record.lanes if lane.channel == channel)
+        return cls(
+            alert_id=alert.id,
+            content=lane.content,
+            life=Life(expires_at=micros(alert.expires_at), live=alert.in_earnest),
+            expires_at=alert.expires_at,
+            fallback=lane.fallback,
+        )
 
 
 def _address(text: str) -> Address:
@@ -136,6 +148,12 @@ class Hold:
         """Let an item wait until an instant."""
         self._order += 1
         heapq.heappush(self.later, (due_at, self._order, item))
+
+    def redate(self, by: int) -> None:
+        """Move every instant that is waited for, by microseconds."""
+        self.later = [(due_at + by, order, item) for due_at, order, item in self.later]
+        for due_at, _, item in self.later:
+            item.row = item.row._replace(due_at=due_at)
 
     def take(self, most: int, *, now: int) -> Iterator[Item]:
         """Give up to this many items that are due: those that waited first, then the fresh ones."""

@@ -11,7 +11,7 @@ from stage import Scripted, Searchable, only, rules
 
 from alerting.broadcast.retry import Policy
 from alerting.channels.base import Absent, CannotTell, Found
-from alerting.clock import micros
+from alerting.clock import SystemClock, micros
 from alerting.digest import delivery_key
 from alerting.errors import LedgerUnavailable
 from alerting.ledger.rows import Settled
@@ -315,6 +315,34 @@ async def test_calls_nobody_answers_are_trouble_of_the_channel_though_it_can_be_
     engine = play.engine()
     await engine.run(stop=stop)
     assert [lane.trouble for lane in lanes] == [(Reason.UNREADABLE, "HTTP 404")]
+
+
+class Settable(SystemClock):
+    """A clock that can be set, and a steady one beside it that cannot."""
+
+    off = timedelta(0)
+
+    def now(self):
+        return super().now() + self.off
+
+    def micros(self):
+        return micros(self.now())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_clock_that_is_set_back_an_hour_delays_nobody_who_waits_for_a_retry(stage, count):
+    def answer(envelope, nth):
+        if nth == 1:
+            asyncio.get_running_loop().call_later(0.3, setattr, play.clock, "off", -timedelta(hours=1))
+            return Deferred(Reason.RATE_LIMITED, timedelta(seconds=1))
+        return Accepted("1")
+
+    play = stage(Scripted("sms", answer))
+    play.clock = Settable()
+    play.open(count, life=7200.0)
+    await play.play()
+    assert play.counts() == only("accepted", count)
+    assert play.clock.off
 
 
 async def test_lasting_trouble_hands_over_what_waits(stage):
