@@ -20,7 +20,7 @@ from alerting.channels.base import (
 )
 from alerting.channels.sms.account import Account, Failed
 from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
-from alerting.channels.sms.outcomes import ASTRAY, outcome_of, taken
+from alerting.channels.sms.outcomes import outcome_of, taken
 from alerting.channels.sms.poll import poll
 from alerting.channels.sms.prepared import PreparedRequest
 from alerting.channels.sms.probe import checks
@@ -82,8 +82,7 @@ class TwilioSms:
         if not envelope.ours():
             return outcome_of(Silence(sent=False, detail="not ours to send any more"), self._clock)
         body = self._body(prepared, envelope)
-        end = await self._transport.exchange(prepared.target, body)
-        return self._outcome(end, envelope.address.value)
+        return outcome_of(await self._transport.exchange(prepared.target, body), self._clock)
 
     async def prepare(self, content: Content) -> None:
         """Have the SDK imported and the content's request made."""
@@ -96,22 +95,8 @@ class TwilioSms:
         if prepared is None:
             return False
         body = self._body(prepared, envelope)
-        self._transport.begin(
-            prepared.target, body, partial(self._tell, done, envelope.address.value), leave_by
-        )
+        self._transport.begin(prepared.target, body, partial(_tell, done, self._clock), leave_by)
         return True
-
-    def _tell(self, done: Callable[[Outcome], None], to: str, end: Reply | Silence) -> None:
-        done(self._outcome(end, to))
-
-    def _outcome(self, end: Reply | Silence, to: str) -> Outcome:
-        if type(end) is Reply and end.status == _CREATED:
-            outcome = taken(end.body, to)
-        else:
-            outcome = outcome_of(end, self._clock, to)
-        if outcome is ASTRAY:
-            self._transport.renew()
-        return outcome
 
     @property
     def held(self) -> int:
@@ -176,6 +161,13 @@ class TwilioSms:
             del self._prepared[next(iter(self._prepared))]
         self._prepared[text] = prepared
         return prepared
+
+
+def _tell(done: Callable[[Outcome], None], clock: Clock, end: Reply | Silence) -> None:
+    if type(end) is Reply and end.status == _CREATED:
+        done(taken(end.body))
+    else:
+        done(outcome_of(end, clock))
 
 
 def build(settings: TwilioConfig, surroundings: Surroundings) -> TwilioSms:

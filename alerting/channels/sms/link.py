@@ -21,8 +21,8 @@ class Link:
     """A TCP connection, and the exchange it carries while ``done`` is set.
 
     ``left`` is what the kernel has not taken yet of what was said; ``begun`` says that it has taken
-    anything of the exchange, ``ended`` that nothing comes after what was heard, ``spent`` that nothing else
-    may be carried after it. Every method may raise ``OSError``: then the connection is of no more use.
+    anything of the exchange, ``ended`` that nothing comes after what was heard. Every method may raise
+    ``OSError``: then the connection is of no more use.
     """
 
     __slots__ = (
@@ -40,7 +40,6 @@ class Link:
         "reader",
         "ready",
         "sock",
-        "spent",
     )
 
     def __init__(self, place: Place) -> None:
@@ -54,7 +53,7 @@ class Link:
         self.held = self.left = b""
         self.method = ""
         self.reader: Reader | None = None
-        self.ready = self.begun = self.ended = self.spent = False
+        self.ready = self.begun = self.ended = False
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         failed = self.sock.connect_ex(address)
         if failed not in (0, EINPROGRESS):

@@ -24,19 +24,15 @@ _PAST_SID: Final = len(_SID)
 _FAILED: Final = b"failed"
 _BACKSLASH, _OPEN, _CLOSE = b"\\{}"
 _NAME: Final = re.compile(rb' ?"((?:SM|MM)[0-9a-f]{32})"')
-#: Digits at the end of a number that no way of writing it changes.
-_TAIL: Final = 6
-#: What an answer means that was somebody else's: two were swapped on the way, and ours is nobody knows where.
-ASTRAY: Final = Unknown(Reason.UNREADABLE, "an answer about another number than was asked for")
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 
 
-def outcome_of(end: Reply | Silence, clock: Clock, to: str = "") -> Outcome:
-    """Return what the end of a create for a number means."""
+def outcome_of(end: Reply | Silence, clock: Clock) -> Outcome:
+    """Return what the end of a create means."""
     if isinstance(end, Silence):
         return unanswered(end)
     if 200 <= end.status < 300:  # noqa: PLR2004
-        return taken(end.body, to)
+        return taken(end.body)
     return refusal(end.full(), clock.now())
 
 
@@ -93,10 +89,8 @@ def code_in(value: object) -> int:
     return value if isinstance(value, int) and value >= _FIRST_CODE else 0
 
 
-def taken(body: bytes, to: str = "") -> Outcome:
-    """Return what the body of an answer of success means to whom asked for a number (E.164), if it says."""
-    if to and to.encode() not in body and _of_another(body, to):
-        return ASTRAY
+def taken(body: bytes) -> Outcome:
+    """Return what the body of an answer of success means."""
     if sid := _usual(body):
         return Accepted(sid)
     try:
@@ -109,18 +103,6 @@ def taken(body: bytes, to: str = "") -> Outcome:
     if status == "failed" and (code := code_in(found.get("error_code"))) in REASONS:
         return refused(400, code, text_at(found, "error_message"))
     return Accepted(sid)
-
-
-def _of_another(body: bytes, to: str) -> bool:
-    """Say whether an answer speaks of another number than ours; one may be written in another way.
-
-    Twilio may change a prefix, as between +52 and +521, never the end.
-    """
-    try:
-        named = "".join(filter(str.isdigit, text_at(_document(body), "to")))
-    except (ValueError, RecursionError):
-        return False
-    return len(named) >= _TAIL and named[-_TAIL:] != to[-_TAIL:]
 
 
 def _usual(body: bytes) -> str:

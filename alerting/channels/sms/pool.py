@@ -11,12 +11,12 @@ import select
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alerting.channels.sms.link import Link, Place, TlsLink
 from alerting.channels.sms.origin import Origin, head_of, trusting
 from alerting.channels.sms.response import Reader, plain
-from alerting.channels.sms.wire import CLOSED, CONNECT_S, IDLE_S, Done, Limits, Reply, Target, Waiting
+from alerting.channels.sms.wire import CLOSED, CONNECT_S, IDLE_S, Done, Limits, Reply, Target
 from alerting.channels.web_answer import Silence, shown
 
 if TYPE_CHECKING:
@@ -34,6 +34,16 @@ _LATE: Final = Silence(sent=False, late=True, detail="the deadline has passed")
 _TOO_OLD: Final = Silence(sent=False, detail="it waited too long for a connection")
 #: Events taken in one turn of the loop, until others have theirs: some milliseconds' work.
 _A_TURN: Final = 64
+
+
+class Waiting(NamedTuple):
+    """An exchange that no connection carries yet."""
+
+    due: float
+    data: bytes
+    method: str
+    done: Done
+    leave_by: float
 
 
 class Pool:
@@ -85,13 +95,6 @@ class Pool:
         for link in [link for link in self._links.values() if link.done is done]:
             self._drop(link)
         self._grow()
-
-    def renew(self) -> None:
-        """Let no open connection carry another exchange."""
-        for link in self._links.values():
-            link.spent = link.ready
-        for link in list(self._idle):
-            self._drop(link)
 
     def close(self) -> None:
         """End what is under way, telling whoever waits, and give back every socket."""
@@ -176,7 +179,7 @@ class Pool:
             data, link.held = link.held + data, b""
         reply = plain(data)
         if type(reply) is Reply:
-            if link.left or link.ended or link.spent:
+            if link.left or link.ended:
                 self._end(link, reply)  # it answered before it had heard everything, or ends after it
                 return
             link.done = None
@@ -202,7 +205,7 @@ class Pool:
             end = link.reader.feed(b"")
         if end is None:
             return
-        if isinstance(end, Silence) or not link.reader.kept or link.left or link.ended or link.spent:
+        if isinstance(end, Silence) or not link.reader.kept or link.left or link.ended:
             self._end(link, end)
             return
         link.reader = None

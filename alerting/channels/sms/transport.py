@@ -68,11 +68,6 @@ class Transport:
             driver = self._to(target)
         driver.start(target, body, done, leave_by)
 
-    def renew(self) -> None:
-        """Use no connection for another exchange that is open now: one of them mixes up its answers."""
-        for pool in self._pools.values():
-            pool.renew()
-
     def close(self) -> None:
         """End what is under way and give back every socket; may be called twice."""
         pools, self._pools = self._pools, {}

@@ -60,17 +60,5 @@ def authorities(environ: Mapping[str, str] = os.environ) -> str:
 
 #: Who is told the end of an exchange.
 Done = Callable[[Reply | Silence], None]
-
-
-class Waiting(NamedTuple):
-    """An exchange that no connection carries yet."""
-
-    due: float
-    data: bytes
-    method: str
-    done: Done
-    leave_by: float
-
-
 #: What whoever still waits is told when a transport is closed.
 CLOSED: Final = Silence(sent=True, detail="this program closed the connection")
