@@ -137,9 +137,11 @@ def rows(lines: Lines, *, delimiter: str) -> Iterator[tuple[int, list[str]] | Da
             if cells:
                 yield start, cells
             continue
-        yield _damage(start, lines.row, delimiter)
+        damage = _damage(start, lines.row, delimiter)
+        # First, since whoever is told may go on with the lines below by another way.
         lines.keep_first()
         reader = csv.reader(lines, delimiter=delimiter)
+        yield damage
 
 
 def _closes(lines: list[str], delimiter: str) -> bool:

@@ -101,6 +101,7 @@ def as_entries(found):
 @example(text='id,phone\n1,413-555-0100\n"2,413-555-0101\n4,413-555-0102\n', region="US")
 @example(text="phone,name\n413-555-0100,Ann\rLee\n413-555-0101,Bob\n", region="US")
 @example(text="sep=;\nid;phone\n;413-555-0100\n", region="US")
+@example(text='name,email\n",ann@example.edu\n"a,b",bob@example.edu\n,cid@example.edu\n', region="US")
 def test_the_short_loop_says_what_the_long_way_says(tmp_path, text, region):
     path = tmp_path / "people.csv"
     path.write_bytes(text.encode(errors="surrogatepass"))
