@@ -20,3 +20,11 @@ def meddled(campus, patch, *args, code):
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, (done.stdout, done.stderr)
     return done
+
+
+def named_and_sent(campus, done):
+    """The only alert on record is the one that the command named, and it is sent; its id."""
+    [record] = campus.alerts()
+    assert f"{record.alert.id} is being sent" in done.stdout
+    campus.settled(record.alert.id)
+    return record.alert.id

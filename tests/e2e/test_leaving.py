@@ -9,7 +9,7 @@ import time
 
 import pytest
 from campus import slow, until
-from fate import meddled
+from fate import meddled, named_and_sent
 
 MANY = 40
 
@@ -144,9 +144,20 @@ def test_ctrl_c_in_the_very_moment_the_sender_answers_does_not_lose_the_answer(b
 
     done = meddled(campus, PRESSED_AS_IT_IS_HEARD, *SENT, code=8)
 
-    [record] = campus.alerts()
-    assert f"{record.alert.id} is being sent" in done.stdout
-    campus.settled(record.alert.id)
+    named_and_sent(campus, done)
+
+
+IGNORED_AND_PRESSED_TWICE = f"""
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{PRESSED_AS_IT_IS_HEARD.replace("signal.raise_signal(signal.SIGINT)", "os.kill(os.getpid(), 2); os.kill(os.getpid(), 2)")}
+"""
+
+
+def test_whoever_started_the_command_with_ctrl_c_ignored_hears_what_became_of_it(build):
+    """As a shell does with what it runs in the background."""
+    campus = build(people=3)
+
+    named_and_sent(campus, meddled(campus, IGNORED_AND_PRESSED_TWICE, *SENT, code=8))
 
 
 DIES_BEFORE_IT_TELLS = """
@@ -161,9 +172,7 @@ def test_a_sender_killed_between_opening_and_saying_so_is_found_out_and_another_
 
     done = meddled(campus, DIES_BEFORE_IT_TELLS, *SENT, code=8)
 
-    [record] = campus.alerts()
-    assert f"{record.alert.id} is being sent" in done.stdout
-    campus.settled(record.alert.id)
+    named_and_sent(campus, done)
     assert campus.box.counts()["texts"] == 3
 
 
