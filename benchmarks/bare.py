@@ -1,8 +1,8 @@
 """A lane over a ledger, or over none: what remembering costs.
 
 ``python -m benchmarks.bare URL COUNT sqlite|none`` sends through the SMS channel, without list or plan.
-``python -m benchmarks.bare - COUNT together|singly`` claims and settles without sending anything: in turns
-of a hundred, or each delivery in commits of its own. Prints CPU microseconds a delivery.
+``python -m benchmarks.bare - COUNT together|singly [TURN]`` claims and settles without sending anything: in
+turns of a hundred (or ``TURN``), or each delivery in commits of its own. Prints CPU microseconds a delivery.
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if mode in ("together", "singly"):
-            spent = recorded(folder, count, turn=100 if mode == "together" else 1)
+            turn = int(sys.argv[4]) if sys.argv[4:] else 100
+            spent = recorded(folder, count, turn=turn if mode == "together" else 1)
         else:
             spent = sent(folder, url, count, remembered=mode == "sqlite")
     print(spent / count * 1e6)

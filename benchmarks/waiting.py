@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 from benchmarks.lab import Lab
 from benchmarks.stub import cpu_of
@@ -77,8 +76,3 @@ def handed_over(lab: Lab, words: Words, config: Path, heard: Callable[[], float]
     before = cpu_of(str(config.parent))
     cost = lab.cost(*words, codes=(8,), environ={"ALERT_CONFIG": str(config)}).cpu_s
     return heard() - before + cost
-
-
-def middle(figures: list[float], bare_s: float) -> tuple[float, str]:
-    """Return the median over a bare interpreter's time, and both in words."""
-    return median(figures) / bare_s, f"{median(figures) * 1e3:.0f} ms against {bare_s * 1e3:.0f} ms"

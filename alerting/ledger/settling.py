@@ -74,12 +74,20 @@ class Settling(Working):
         """
         if not results:
             return 0
-        fence = self._fence(batch.id)
-        taken = _taken(batch, results) if fence.epoch == batch.epoch else None
-        if taken and self._take(batch, fence, taken):
-            return len(taken)
         if len({result.id for result in results}) < len(results):
             return sum(self.settle(batch, (result,)) for result in results)
+        fence = self._fence(batch.id)
+        taken = _taken(batch, results) if fence.epoch == batch.epoch else None
+        if not taken:
+            return self._settle_each(batch, fence, results)
+        other = self._take(batch, fence, taken)
+        left = [result for result in results if result.id in other] if other else ()
+        return len(taken) - len(left) + self._settle_each(batch, fence, left)
+
+    def _settle_each(self, batch: Batch, fence: Fence, results: Sequence[Settled]) -> int:
+        """Record what became of rows of which each is looked at; return how many were changed."""
+        if not results:
+            return 0
         run = _Run(batch, fence)
         ids = self._db.ids(result.id for result in results)
         rows = {number: rest for number, *rest in self._db.all("rows_of", (ids, *span(batch.id)))}
@@ -99,27 +107,27 @@ class Settling(Working):
         run.moves.write(self._db)
         return len(run.changed)
 
-    def _take(self, batch: Batch, fence: Fence, taken: Sequence[Taken]) -> bool:
-        """Record first attempts that were all accepted; False, and nothing done, when one is another case.
+    def _take(self, batch: Batch, fence: Fence, taken: Sequence[Taken]) -> set[int]:
+        """Record first attempts that were accepted; return those that are another case, left alone.
 
         Nearly every delivery ends so, and needs no look at its row: the fence stands in the statement.
+        Nothing is done that could have to be taken back, for which SQLite would copy each page first.
         """
-        told = self._db.taken(taken)
-        try:
-            with self._db.transaction():
-                self._accept(told, len(taken))
-        except _OtherCase:
-            return False
+        told, other = self._db.taken(taken), set[int]()
+        if self._db.run("accept_rows", (told,)) < len(taken):
+            # What has just been accepted is what nothing was heard of yet.
+            ids = self._db.ids(row[0] for row in taken)
+            new = {number for (number,) in self._db.all("newly_accepted", (ids,))}
+            other = {row[0] for row in taken} - new
+            taken = [row for row in taken if row[0] in new]
+            told = self._db.taken(taken)
+        if taken:
+            self._db.run("add_accepted", (told,))
         moves = Moves(batch.id, fence.alert, fence.channel, fence.accepted_at)
         moves.add(State.SENDING, "", _ACCEPTED, "", rows=len(taken))
         moves.take_all([at for _, _, at, _ in taken])
         moves.write(self._db)
-        return True
-
-    def _accept(self, told: str, rows: int) -> None:
-        if self._db.run("accept_rows", (told,)) < rows:
-            raise _OtherCase
-        self._db.run("add_accepted", (told,))
+        return other
 
     def _adopted(self, result: Settled, fence: Fence) -> bool:
         """Say whether a message that was found belongs to another delivery already; it cannot be both."""
@@ -138,10 +146,6 @@ class Settling(Working):
         if late.provider_id or provider_id:
             return bool(late.provider_id != provider_id)
         return bool(row.state in TAKEN and attempt != late.attempt)
-
-
-class _OtherCase(Exception):
-    """A row does not stand as a first attempt's does; what was changed for the others is undone."""
 
 
 def _taken(batch: Batch, results: Sequence[Settled]) -> Sequence[Taken] | None:

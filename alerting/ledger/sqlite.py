@@ -25,8 +25,9 @@ from alerting.ledger.reader import (
     look,
     version_of,
 )
+from alerting.ledger.reading import span
 from alerting.ledger.rolls import Rolls
-from alerting.ledger.rows import NewList
+from alerting.ledger.rows import NewList, Row
 from alerting.ledger.upgraded import note_upgrade
 from alerting.model.delivery import State
 
@@ -88,10 +89,24 @@ class SqliteLedger(Rolls, SqliteReader):
         if new:
             waits = born is State.PENDING
             state = "ready" if waits else "done"
-            self._db.run("add_batches", (first, *where, priority, state, int(waits)))
+            self._db.run("add_batches", (first, *where, priority, state, int(waits), rows.size, new))
             if waits:
                 self._db.run("reopen", (lane.alert,))
         return new
+
+    def _open_rows(self, number: int) -> tuple[Row, ...]:
+        """Return what is open of a batch; where none of it was tried yet, as nearly always, from two texts.
+
+        Each row that ``sqlite3`` hands out lets go of the interpreter, and takes locks for its columns.
+        """
+        ((untried, addresses, fallbacks),) = self._db.all("open_at_once", span(number))
+        if not untried:
+            return super()._open_rows(number)
+        others, pending = json.loads(fallbacks), State.PENDING
+        return tuple(
+            Row._make((int(place), address, pending, 0, 0, 0, False, others.get(place, "")))
+            for place, address in json.loads(addresses).items()
+        )
 
 
 def _make(path: Path, patience: timedelta) -> None:

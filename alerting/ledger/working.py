@@ -52,13 +52,16 @@ class Working(Planning):
 
     def _batch(self, number: int, epoch: int) -> Batch:
         ((alert_id, channel, priority),) = self._db.all("names_of_batch", (number,))
-        rows = tuple(
+        rows = self._open_rows(number)
+        return Batch(id=number, alert_id=alert_id, channel=channel, epoch=epoch, rows=rows, priority=priority)
+
+    def _open_rows(self, number: int) -> tuple[Row, ...]:
+        return tuple(
             Row(delivery, address, STATES[state], attempt, due_at, sent_at, bool(twice), fallback)
             for delivery, address, state, attempt, due_at, sent_at, twice, fallback in self._db.all(
                 "open_rows", span(number)
             )
         )
-        return Batch(id=number, alert_id=alert_id, channel=channel, epoch=epoch, rows=rows, priority=priority)
 
     def _lose(self, number: int, at: int) -> None:
         """Turn what a previous owner left in SENDING into UNCERTAIN."""

@@ -27,6 +27,7 @@ from alerting.testing.ledger_steps import (
     MAIL,
     NOW,
     SMS,
+    count,
     lease,
     lease_or_none,
     plan,
@@ -167,6 +168,22 @@ class LedgerWork:
             assert ledger.settle(batch, [accepted(row, provider_id=late_id)]) == 0
         (kept,) = ledger.deliveries(ID)
         assert (kept.provider_id, kept.maybe_twice) == ("SM-same", twice)
+
+    def test_acceptances_that_come_together_are_told_apart(self, ledger: Ledger) -> None:
+        """First attempts; a second one, a look-up, old news, and a message nobody knew of."""
+        batch = sent(ledger, 7)
+        again, lost, same, other, *new = batch.rows
+        settle(ledger, batch, deferred(again), unanswered(lost), accepted(same), accepted(other))
+        with ledger.transaction():
+            ledger.claim(batch, [again.id], at=NOW)
+        late = accepted(other, provider_id="SM-other")
+        together = [accepted(again.id, 2), *map(accepted, new), accepted(lost), accepted(same), late]
+        assert settle(ledger, batch, *together) == 5
+        assert count(ledger, SMS, State.ACCEPTED) == 7
+        assert [d.id for d in ledger.deliveries(ID) if d.maybe_twice] == [other.id]
+        assert {d.provider_id for d in ledger.deliveries(ID)} == {
+            result.provider_id for result in (*together[:-1], accepted(other))
+        }
 
     def test_a_former_owner_is_believed_when_everybody_looks_for_its_message(self, ledger: Ledger) -> None:
         """Its answer ends the look-up: the message is there."""

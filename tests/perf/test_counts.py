@@ -144,11 +144,12 @@ async def test_commits_are_shared_by_many_deliveries(tmp_path, asked):
     assert asked["COMMIT"] <= COUNT / 1000 * 60
 
 
-def test_no_commit_makes_a_file_of_its_own(tmp_path):
+@pytest.mark.parametrize("turn", [100, 500])
+def test_no_commit_makes_a_file_of_its_own(tmp_path, turn):
     """What a statement may have to take back stays in memory: its pages are small and few."""
     made_at = tmp_path.stat().st_mtime_ns
     environ = {**os.environ, "SQLITE_TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "benchmarks.bare", "-", str(COUNT), "together"]
+    command = [sys.executable, "-m", "benchmarks.bare", "-", str(COUNT), "together", str(turn)]
 
     subprocess.run(command, env=environ, capture_output=True, timeout=60, check=True)
 

@@ -103,6 +103,11 @@ FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[])
 WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
   AND delivery.state = 'sending' AND delivery.told = 0 AND delivery.maybe_twice = 0 AND delivery.reason = ''
 
+-- name: newly_accepted --
+SELECT d.id FROM delivery d
+WHERE d.id = ANY (?::bigint[]) AND d.state = 'accepted' AND d.told = 1
+  AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.delivery = d.id)
+
 -- name: add_accepted --
 INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
 SELECT id, 1, attempt, at, 'accepted', provider_id, '', '', ''

@@ -13,6 +13,11 @@ SELECT id, attempt, ?, ? FROM delivery WHERE id IN (SELECT value FROM json_each(
 SELECT id, state, attempt, told, maybe_twice, reason FROM delivery
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ?
 
+-- name: open_at_once --
+SELECT min(state = 'pending' AND attempt = 0 AND told = 0 AND maybe_twice = 0) AS untried,
+       json_group_object(id, address), json_group_object(id, fallback) FILTER (WHERE fallback <> '')
+FROM delivery WHERE id BETWEEN ? AND ? AND state IN ('pending', 'sending', 'uncertain')
+
 -- name: fallbacks_of --
 SELECT fallback, recipient FROM delivery
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ? AND fallback <> ''
@@ -27,6 +32,11 @@ FROM (SELECT CAST(key AS INTEGER) AS id, CAST(substr(value, 17, 4) AS INTEGER) A
       FROM json_each(?)) AS told_of
 WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
   AND state = 'sending' AND told = 0 AND maybe_twice = 0 AND reason = ''
+
+-- name: newly_accepted --
+SELECT d.id FROM delivery d
+WHERE d.id IN (SELECT value FROM json_each(?)) AND d.state = 'accepted' AND d.told = 1
+  AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.delivery = d.id)
 
 -- name: add_accepted --
 INSERT INTO outcome (delivery, n, attempt, at, outcome, provider_id, permalink, reason, detail)
@@ -47,16 +57,19 @@ FROM ({question})
 WHERE place >= ?9 AND place < ?10 AND (?8 = '[]' OR address NOT IN (SELECT value FROM json_each(?8)))
 ON CONFLICT (alert, channel, address) DO NOTHING
 
+-- Where no place was left out, the size of each follows from the number of rows (?8), and none has to be counted.
 -- name: add_batches --
-WITH RECURSIVE run (id) AS (
-    SELECT ?1 UNION ALL
-    SELECT id + 1 FROM run WHERE id < (SELECT max(id) / 1024 FROM delivery)
+WITH RECURSIVE run (id, whole) AS (
+    SELECT ?1, (last / 1024 - ?1) * ?7 + last % 1024 + 1 = ?8 FROM (SELECT max(id) AS last FROM delivery)
+    UNION ALL
+    SELECT id + 1, whole FROM run WHERE id < (SELECT max(id) / 1024 FROM delivery)
 )
 INSERT INTO batch (id, alert, channel, priority, not_before, state, n_pending, n_cancelled)
 SELECT id, ?2, ?3, ?4, 0, ?5, n * ?6, n * (1 - ?6)
 FROM (
-    SELECT run.id, (SELECT count(*) FROM delivery
-                    WHERE delivery.id BETWEEN run.id * 1024 AND run.id * 1024 + 1023) AS n
+    SELECT id, CASE WHEN whole THEN min(?7, ?8 - (id - ?1) * ?7)
+                    ELSE (SELECT count(*) FROM delivery
+                          WHERE delivery.id BETWEEN run.id * 1024 AND run.id * 1024 + 1023) END AS n
     FROM run
 )
 WHERE n > 0
