@@ -34,6 +34,7 @@ _SHORT = (
     "durable ledger",
     "three healthy channels beside one that hangs",
     "Enter to the first request",
+    "the libraries of others that this takes",
     "the same handed over",
     "peak memory",
     "recall of",
