@@ -34,6 +34,8 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "workers": workers.workers,
     "shared": workers.shared,
 }
+#: What runs for a while before it can be measured; a quick run leaves it out unless it is named.
+_LONG = ("workers", "shared")
 _QUICK_PAIRS, _PAIRS = 1, 5
 
 
@@ -42,7 +44,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under two minutes; one round, smaller numbers")
     parser.add_argument("--only", default="", help=f"parts, comma between: {', '.join(PARTS)}")
     options = parser.parse_args()
-    chosen = options.only.split(",") if options.only else list(PARTS)
+    chosen = [part for part in PARTS if not (options.quick and part in _LONG)]
+    if options.only:
+        chosen = options.only.split(",")
     pairs = _QUICK_PAIRS if options.quick else _PAIRS
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

@@ -61,9 +61,7 @@ def _beside(
     ):  # checks lists and channels.yaml, which is done when they change and measured by itself
         send(lab, channels, size)
     own = (lambda: send(lab, channels, count).cpu_s, lambda: send(lab, channels, _FEW).cpu_s)
-    ours, few, theirs, theirs_few = lab.pairs_of(
-        *own, *_peers(lab, "aiohttp", stub, count), times=max(2, lab.pairs)
-    )
+    ours, few, theirs, theirs_few = lab.pairs_of(*own, *_peers(lab, "aiohttp", stub, count))
     note = f"{median(ours) / count * 1e6:.0f} µs against {median(theirs) / count * 1e6:.0f} µs"
     yield at_most(
         f"{what}: {count:,} texts as a whole process, CPU beside plain aiohttp without ledger",
@@ -128,7 +126,7 @@ def paced(lab: Lab) -> Iterator[Line]:
     """A provider's rate: never above it in any second, and not much below it."""
     with lab.stand_in("stub", "--arrivals") as stub:
         for rate in (100, 1_000):
-            count, channels = rate * 4, [sms("sms-main", stub.url, rate=rate)]
+            count, channels = rate * (3 if lab.quick else 4), [sms("sms-main", stub.url, rate=rate)]
             busiest, slowness = 0.0, []
             for _ in range(1 if lab.quick else 3):
                 span = _span(lab, stub, channels, count) - 0.1
