@@ -1,6 +1,7 @@
 """A lane over a ledger, or over none: what remembering costs.
 
-``python -m benchmarks.bare URL COUNT sqlite|none`` sends through the SMS channel, without list or plan.
+``python -m benchmarks.bare URL COUNT sqlite|none|threads`` sends through the SMS channel, without list or
+plan; ``threads`` tells the event loop and the ledger's thread apart.
 ``python -m benchmarks.bare - COUNT together|singly [TURN]`` claims and settles without sending anything: in
 turns of a hundred (or ``TURN``), or each delivery in commits of its own. Prints CPU microseconds a delivery.
 """
@@ -108,8 +109,8 @@ def batches_of(record: AlertRecord, count: int) -> list[Batch]:
     ]
 
 
-async def sending(url: str, writer: Any) -> float:
-    """Send what the ledger holds; return CPU seconds, the SDK's imports left out."""
+async def sending(url: str, writer: Any) -> tuple[float, float]:
+    """Send what the ledger holds; return CPU seconds of all and of the loop, the SDK's imports left out."""
     config = TwilioConfig(
         name=_NAME,
         account_sid="AC" + "0" * 32,
@@ -122,9 +123,9 @@ async def sending(url: str, writer: Any) -> float:
     rng, log = random.Random(1), QuietLog()
     lane = Runs(channel, writer=writer, clock=CLOCK, rng=rng, log=log, owner="b", nudge=lambda _: None)
     await channel.send(an_envelope(content=lane_content(), expires_at=CLOCK.now() + timedelta(hours=1)))
-    began = time.process_time()
+    began, loop_began = time.process_time(), time.thread_time()
     await lane.run(stop=asyncio.Event())
-    spent = time.process_time() - began
+    spent = time.process_time() - began, time.thread_time() - loop_began
     await channel.aclose()
     return spent
 
@@ -133,8 +134,8 @@ def lane_content() -> Content:
     return a_lane(channel=_NAME).content
 
 
-def sent(folder: Path, url: str, count: int, *, remembered: bool) -> float:
-    """Send, and return CPU seconds from the opened alert to the last outcome."""
+def sent(folder: Path, url: str, count: int, *, remembered: bool) -> tuple[float, float]:
+    """Send, and return CPU seconds from the opened alert to the last outcome: of all, and of the loop."""
     record = record_of()
     if remembered:
         opened(folder, record, count).close()
@@ -172,10 +173,13 @@ def main() -> None:
         folder = Path(name)
         if mode in ("together", "singly"):
             turn = int(sys.argv[4]) if sys.argv[4:] else 100
-            spent = recorded(folder, count, turn=turn if mode == "together" else 1)
+            spent = loop = recorded(folder, count, turn=turn if mode == "together" else 1)
         else:
-            spent = sent(folder, url, count, remembered=mode == "sqlite")
-    print(spent / count * 1e6)
+            spent, loop = sent(folder, url, count, remembered=mode != "none")
+    if mode == "threads":
+        print(f"loop {loop / count * 1e6:.1f}, ledger {(spent - loop) / count * 1e6:.1f}")
+    else:
+        print(spent / count * 1e6)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ import typer
 from alerting.cli import complete
 from alerting.cli.asking import local_time
 from alerting.cli.face import Face, emit, heard_or_not, say
-from alerting.cli.family import Json
 from alerting.cli.group import single
-from alerting.cli.options import OneMore
+from alerting.cli.options import Confirm, Json, OneMore, Wait
 from alerting.cli.words import columns
 from alerting.errors import PlanRefused, Problem
 
@@ -26,13 +25,9 @@ def approve(
     ctx: typer.Context,
     request: Id,
     reject: Annotated[str, typer.Option("--reject", help="Reject it, or take yours back: why.")] = "",
-    confirm: Annotated[
-        str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")
-    ] = "",
+    confirm: Confirm = "",
     one_more: OneMore = False,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Watch until settled, or leave at once.")
-    ] = True,
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Show what somebody asks to send, in full, have the place typed, and send it; or reject it."""

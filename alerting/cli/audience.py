@@ -10,7 +10,8 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, say
-from alerting.cli.family import Json, family
+from alerting.cli.family import family
+from alerting.cli.options import Json
 from alerting.cli.unplugged import config_of
 from alerting.cli.words import columns, plural
 from alerting.errors import ConfigProblem, Exit, Problem, UsageProblem

@@ -9,8 +9,8 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, note, say
-from alerting.cli.family import Json
 from alerting.cli.group import single
+from alerting.cli.options import Json
 from alerting.errors import Problem, UsageProblem
 from alerting.keys import normal_id
 

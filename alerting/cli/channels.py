@@ -9,7 +9,8 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, say
-from alerting.cli.family import Json, family
+from alerting.cli.family import family
+from alerting.cli.options import Json
 from alerting.cli.unplugged import channels_of, config_of
 from alerting.cli.words import columns, plural, span
 from alerting.errors import Exit

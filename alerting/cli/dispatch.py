@@ -11,11 +11,24 @@ from alerting.cli.words import clean
 from alerting.errors import Exit, LedgerUnavailable, NotAllowed, NotConfirmed, Problem
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from alerting.broadcast.plan import Plan
     from alerting.cli.follow import More
     from alerting.service.opening import Opened
     from alerting.service.order import Order
     from alerting.service.planning import Request
+
+    class Manner(TypedDict, total=False):
+        """How a request is carried out, as `dispatch` takes it."""
+
+        confirm: str
+        wait: bool
+        run_key: str
+        break_glass: str
+        one_more: bool
+        json: bool
+
 
 #: Where a line goes, out or err, and the line.
 Said = tuple[str, str]

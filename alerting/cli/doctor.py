@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from alerting.cli.face import Face, emit, say
-from alerting.cli.family import Json
 from alerting.cli.finding import Finding, Level, verdict
 from alerting.cli.group import single
+from alerting.cli.options import Json
 from alerting.cli.words import columns, plural
 from alerting.errors import AlertingError, ConfigProblem, Exit
 

@@ -10,8 +10,9 @@ import typer
 
 from alerting.cli.drill_record import history, note_, report
 from alerting.cli.face import Face, emit, heard_or_not, interactive, note, say
-from alerting.cli.family import Json, family
+from alerting.cli.family import family
 from alerting.cli.keyboard import asked
+from alerting.cli.options import Json
 from alerting.cli.unplugged import config_of
 from alerting.cli.words import columns, plural, span
 from alerting.errors import NotConfirmed, Problem, UsageProblem

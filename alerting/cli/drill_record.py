@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alerting.cli.face import Face, emit, note, say
-from alerting.cli.family import Json
+from alerting.cli.options import Json
 from alerting.cli.words import columns, span
 from alerting.errors import Exit, Problem, UnknownAlert, UsageProblem
 from alerting.keys import normal_id

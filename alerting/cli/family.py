@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-
-#: What every command of the side rooms understands.
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
 
 
 def family(

@@ -11,7 +11,18 @@ from alerting.cli import complete
 from alerting.cli.decision import clock_of
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
-from alerting.cli.options import BreakGlass, Confirmed, OneMore, Reported
+from alerting.cli.options import (
+    BreakGlass,
+    Confirm,
+    Confirmed,
+    Evidence,
+    Json,
+    Next,
+    OneMore,
+    Reported,
+    RunKey,
+    Wait,
+)
 from alerting.cli.sending import values_of
 from alerting.errors import Exit, Problem, UsageProblem
 from alerting.keys import normal_id
@@ -35,14 +46,6 @@ Template = Annotated[
     str, typer.Option("--template", help="Another template.", autocompletion=complete.templates)
 ]
 Joined = Annotated[bool, typer.Option("--joined", help="Also to people who are on the list only since.")]
-Confirm = Annotated[str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Watch until settled, or leave at once.")]
-Evidence = Annotated[
-    str, typer.Option("--evidence", help="unconfirmed, confirmed, partly-withdrawn or unfounded.")
-]
-Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
-RunKey = Annotated[str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
 #: What each follow-up is for, as its help says it.
 _TOLD: Final = {
     "update": "Tell the same people, on the same channels, what is new; unsent older copies are dropped.",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import typer
 
 from alerting.cli.face import emit, say
-from alerting.cli.family import Json
 from alerting.cli.group import single
+from alerting.cli.options import Json
 from alerting.cli.words import columns, plural
 from alerting.errors import Exit, Problem, UsageProblem
 

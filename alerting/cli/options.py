@@ -1,4 +1,4 @@
-"""Options that mean the same on every command that sends."""
+"""Options that mean the same on every command that has them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+Confirm = Annotated[str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Watch until settled, or leave at once.")]
+RunKey = Annotated[str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")]
+Evidence = Annotated[
+    str, typer.Option("--evidence", help="unconfirmed, confirmed, partly-withdrawn or unfounded.")
+]
+Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
 BreakGlass = Annotated[
     str,
     typer.Option(

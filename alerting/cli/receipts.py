@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from alerting.cli.face import Face, emit, note, say
-from alerting.cli.family import Json, family
+from alerting.cli.family import family
+from alerting.cli.options import Json
 from alerting.cli.words import columns, plural
 from alerting.errors import Problem, UsageProblem
 from alerting.ledger.rows import Actor

@@ -8,8 +8,8 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, heard_or_not, interactive, say
-from alerting.cli.family import Json
 from alerting.cli.keyboard import asked
+from alerting.cli.options import Json
 from alerting.errors import NotConfirmed, Problem
 
 if TYPE_CHECKING:

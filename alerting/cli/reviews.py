@@ -8,9 +8,9 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import Face, emit, interactive, say
-from alerting.cli.family import Json
 from alerting.cli.group import single
 from alerting.cli.keyboard import asked
+from alerting.cli.options import Json
 from alerting.cli.words import clean, columns
 from alerting.errors import NotConfirmed, Problem
 from alerting.keys import normal_id

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from alerting.cli.face import Face, emit, note, say
-from alerting.cli.family import Json
+from alerting.cli.options import Json
 from alerting.cli.place import Place, forget, record, recorded, starting
 from alerting.cli.unplugged import config_of, state_of
 from alerting.cli.words import columns

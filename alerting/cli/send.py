@@ -9,7 +9,18 @@ import typer
 from alerting.cli import complete, sending
 from alerting.cli.face import Face, say
 from alerting.cli.group import single
-from alerting.cli.options import BreakGlass, Confirmed, OneMore, Reported
+from alerting.cli.options import (
+    BreakGlass,
+    Confirm,
+    Confirmed,
+    Evidence,
+    Json,
+    Next,
+    OneMore,
+    Reported,
+    RunKey,
+    Wait,
+)
 
 Template = Annotated[
     str, typer.Argument(help="Template, for example `gas-leak`.", autocompletion=complete.templates)
@@ -25,11 +36,6 @@ Channels = Annotated[
 Incident = Annotated[
     str, typer.Option("--incident", help="Incident this belongs to.", autocompletion=complete.alerts)
 ]
-Evidence = Annotated[
-    str, typer.Option("--evidence", help="unconfirmed, confirmed, partly-withdrawn or unfounded.")
-]
-Next = Annotated[int, typer.Option("--next", min=1, max=1440, help="Minutes until people hear again.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
 
 
 def preview(
@@ -70,15 +76,9 @@ def send(
     next_minutes: Next = 15,
     reported: Reported = "",
     confirmed: Confirmed = "",
-    confirm: Annotated[
-        str, typer.Option("--confirm", help="The word the prompt would ask for (scripts).")
-    ] = "",
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Watch until it is settled, or leave at once.")
-    ] = True,
-    run_key: Annotated[
-        str, typer.Option("--run-key", help="A repeat with the same key sends nothing twice.")
-    ] = "",
+    confirm: Confirm = "",
+    wait: Wait = True,
+    run_key: RunKey = "",
     break_glass: BreakGlass = "",
     one_more: OneMore = False,
     json: Json = False,

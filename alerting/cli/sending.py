@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.cli.decision import clock_of
 from alerting.cli.dispatch import dispatch
 from alerting.cli.face import Face, note
 from alerting.errors import LedgerBusy, LedgerInDoubt, LedgerUnavailable, Problem, UsageProblem
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from alerting.cli.dispatch import Manner
 
 #: What a person must know before an alert leaves beside the shared ledger.
 _LOCAL: Final = (
@@ -34,12 +39,7 @@ def send(
     next_minutes: int = 15,
     reported: str = "",
     confirmed: str = "",
-    confirm: str = "",
-    wait: bool = True,
-    run_key: str = "",
-    break_glass: str = "",
-    one_more: bool = False,
-    json: bool = False,
+    **manner: Unpack[Manner],
 ) -> int:
     """Show what a line of ``alert send`` asks for, have it confirmed, send and watch; return the exit code.
 
@@ -53,17 +53,7 @@ def send(
     if face.local:
         note(_LOCAL.format(where=face.app.where))
     try:
-        return dispatch(
-            face,
-            request,
-            confirm=confirm,
-            wait=wait,
-            run_key=run_key,
-            break_glass=break_glass,
-            one_more=one_more,
-            json=json,
-            title="send",
-        )
+        return dispatch(face, request, title="send", **manner)
     except (LedgerBusy, LedgerInDoubt):
         raise
     except LedgerUnavailable as lost:

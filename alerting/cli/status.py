@@ -9,6 +9,7 @@ import typer
 from alerting.cli import complete, history, reviews, screen, standing, stories, undone
 from alerting.cli.face import Face, emit, note, say
 from alerting.cli.group import single
+from alerting.cli.options import Json
 from alerting.cli.words import columns, plural
 from alerting.errors import Exit
 from alerting.keys import normal_id
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader
 
 Id = Annotated[str, typer.Argument(help="Alert, for example L-7K2QXD.", autocompletion=complete.alerts)]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
 
 
 def status(

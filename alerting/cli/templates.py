@@ -10,7 +10,8 @@ import typer
 
 from alerting.cli import complete
 from alerting.cli.face import emit, note, say
-from alerting.cli.family import Json, family
+from alerting.cli.family import family
+from alerting.cli.options import Json
 from alerting.cli.review import marks, review, words
 from alerting.cli.unplugged import channels_of, config_of
 from alerting.cli.words import columns, plural, span

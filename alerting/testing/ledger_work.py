@@ -170,19 +170,19 @@ class LedgerWork:
         assert (kept.provider_id, kept.maybe_twice) == ("SM-same", twice)
 
     def test_acceptances_that_come_together_are_told_apart(self, ledger: Ledger) -> None:
-        """First attempts; a second one, a look-up, old news, and a message nobody knew of."""
-        batch = sent(ledger, 7)
-        again, lost, same, other, *new = batch.rows
+        """First attempts; a second one, a look-up, old news, an unknown message, and no such attempt."""
+        batch = sent(ledger, 8)
+        again, lost, same, other, flies, *new = batch.rows
         settle(ledger, batch, deferred(again), unanswered(lost), accepted(same), accepted(other))
         with ledger.transaction():
             ledger.claim(batch, [again.id], at=NOW)
-        late = accepted(other, provider_id="SM-other")
-        together = [accepted(again.id, 2), *map(accepted, new), accepted(lost), accepted(same), late]
-        assert settle(ledger, batch, *together) == 5
-        assert count(ledger, SMS, State.ACCEPTED) == 7
-        assert [d.id for d in ledger.deliveries(ID) if d.maybe_twice] == [other.id]
-        assert {d.provider_id for d in ledger.deliveries(ID)} == {
-            result.provider_id for result in (*together[:-1], accepted(other))
+        good = [accepted(again.id, 2), *map(accepted, new), accepted(lost), accepted(same)]
+        odd = accepted(other, provider_id="SM-other"), accepted(flies.id, 2)
+        assert settle(ledger, batch, odd[1], *good, odd[0]) == 5
+        assert (count(ledger, SMS, State.ACCEPTED), count(ledger, SMS, State.SENDING)) == (7, 1)
+        assert {d.id for d in ledger.deliveries(ID) if d.maybe_twice} == {other.id, flies.id}
+        assert {d.provider_id for d in ledger.deliveries(ID) if d.id != flies.id} == {
+            result.provider_id for result in (*good, accepted(other))
         }
 
     def test_a_former_owner_is_believed_when_everybody_looks_for_its_message(self, ledger: Ledger) -> None:
@@ -193,6 +193,16 @@ class LedgerWork:
             assert ledger.settle(old, [accepted(old.rows[0])]) == 1
         (kept,) = ledger.deliveries(ID)
         assert (kept.state, kept.maybe_twice) == (State.ACCEPTED, False)
+
+    def test_a_former_owner_does_not_answer_for_what_the_next_one_sends(self, ledger: Ledger) -> None:
+        """Although it names the attempt: it never made it."""
+        plan(ledger, 1)
+        old = lease(ledger)
+        new = lease(ledger, owner="b", at=NOW + LEASE + 1)
+        with ledger.transaction():
+            assert list(ledger.claim(new, [new.rows[0].id], at=NOW)) == [new.rows[0].id]
+            assert ledger.settle(old, [accepted(old.rows[0])]) == 0
+        assert count(ledger, SMS, State.SENDING) == 1
 
     def test_the_flag_of_a_possible_repeat_stays(self, ledger: Ledger) -> None:
         """Once flagged, always flagged."""
@@ -227,6 +237,15 @@ class LedgerWork:
         assert settle(ledger, batch, Settled(row.id, 1, State.EXPIRED, "expired", NOW, reason="expired")) == 1
         assert [a.outcome for a in ledger.attempts(ID)] == ["deferred"]
         assert [(d.state, d.reason) for d in ledger.deliveries(ID)] == [(State.EXPIRED, "expired")]
+
+    def test_a_row_put_off_before_it_was_tried_keeps_its_instant(self, ledger: Ledger) -> None:
+        """Whoever takes up its batch next waits as well."""
+        plan(ledger, 2)
+        batch = lease(ledger)
+        assert settle(ledger, batch, deferred(batch.rows[0].id, 0, due_at=NOW + 9)) == 1
+        with ledger.transaction():
+            ledger.release(batch, not_before=NOW)
+        assert [(row.attempt, row.due_at) for row in lease(ledger).rows] == [(0, NOW + 9), (0, 0)]
 
     def test_a_former_owner_hands_nothing_over(self, ledger: Ledger) -> None:
         """Its rows are somebody else's now."""

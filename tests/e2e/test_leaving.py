@@ -144,7 +144,7 @@ def test_ctrl_c_in_the_very_moment_the_sender_answers_does_not_lose_the_answer(b
 
     done = meddled(campus, PRESSED_AS_IT_IS_HEARD, *SENT, code=8)
 
-    named_and_sent(campus, done)
+    assert named_and_sent(campus, done)
 
 
 IGNORED_AND_PRESSED_TWICE = f"""
@@ -157,7 +157,7 @@ def test_whoever_started_the_command_with_ctrl_c_ignored_hears_what_became_of_it
     """As a shell does with what it runs in the background."""
     campus = build(people=3)
 
-    named_and_sent(campus, meddled(campus, IGNORED_AND_PRESSED_TWICE, *SENT, code=8))
+    assert named_and_sent(campus, meddled(campus, IGNORED_AND_PRESSED_TWICE, *SENT, code=8))
 
 
 DIES_BEFORE_IT_TELLS = """
@@ -172,7 +172,7 @@ def test_a_sender_killed_between_opening_and_saying_so_is_found_out_and_another_
 
     done = meddled(campus, DIES_BEFORE_IT_TELLS, *SENT, code=8)
 
-    named_and_sent(campus, done)
+    assert named_and_sent(campus, done)
     assert campus.box.counts()["texts"] == 3
 
 

@@ -34,7 +34,7 @@ _socket.socket = Socket
 def test_ctrl_c_in_the_very_moment_the_owner_answers_does_not_lose_the_answer(campus, serve):
     done = meddled(campus, PRESSED_AS_IT_IS_HEARD, *HILL, code=8)
 
-    named_and_sent(campus, done)
+    assert named_and_sent(campus, done)
 
 
 PRESSED_AGAIN_AND_AGAIN = """
@@ -100,7 +100,7 @@ def shared(tmp_path, box, fresh_database):
 def test_an_alert_whose_commit_the_server_did_not_answer_is_found_and_another_sender_goes_on(shared):
     done = meddled(shared, GONE_WITH_THE_COMMIT, *TEXTS, code=8)
 
-    named_and_sent(shared, done)
+    assert named_and_sent(shared, done)
 
 
 def test_while_nobody_knows_of_a_commit_nobody_is_told_to_send_it_from_one_host_alone(shared):
@@ -199,7 +199,7 @@ front._asked = died
 def test_an_alert_its_owner_opened_before_it_died_is_not_called_changed_since_the_preview(campus, serve):
     done = meddled(campus, DIED_WITH_THE_ANSWER, *TEXTS, code=8)
 
-    named_and_sent(campus, done)
+    assert named_and_sent(campus, done)
 
 
 NOBODY_CAN_GO_ON = """

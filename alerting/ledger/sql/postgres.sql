@@ -105,7 +105,7 @@ WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
 
 -- name: newly_accepted --
 SELECT d.id FROM delivery d
-WHERE d.id = ANY (?::bigint[]) AND d.state = 'accepted' AND d.told = 1
+WHERE d.id = ANY (?::bigint[]) AND d.told = 1
   AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.delivery = d.id)
 
 -- name: add_accepted --

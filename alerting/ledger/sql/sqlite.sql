@@ -13,8 +13,9 @@ SELECT id, attempt, ?, ? FROM delivery WHERE id IN (SELECT value FROM json_each(
 SELECT id, state, attempt, told, maybe_twice, reason FROM delivery
 WHERE id IN (SELECT value FROM json_each(?)) AND id BETWEEN ? AND ?
 
+-- When a batch is taken up nothing of it is on its way: what nothing was heard of was never tried.
 -- name: open_at_once --
-SELECT min(state = 'pending' AND attempt = 0 AND told = 0 AND maybe_twice = 0) AS untried,
+SELECT min(told = 0) AS untried,
        json_group_object(id, address), json_group_object(id, fallback) FILTER (WHERE fallback <> '')
 FROM delivery WHERE id BETWEEN ? AND ? AND state IN ('pending', 'sending', 'uncertain')
 
@@ -35,7 +36,7 @@ WHERE delivery.id = told_of.id AND delivery.attempt = told_of.attempt
 
 -- name: newly_accepted --
 SELECT d.id FROM delivery d
-WHERE d.id IN (SELECT value FROM json_each(?)) AND d.state = 'accepted' AND d.told = 1
+WHERE d.id IN (SELECT value FROM json_each(?)) AND d.told = 1
   AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.delivery = d.id)
 
 -- name: add_accepted --
