@@ -151,6 +151,7 @@ class App(Archive):
         """Return the campus with its channels built; nothing is connected yet."""
         if self._house is None:
             campus, config = self.config.campus, self.config
+            from alerting.config.kept_templates import KeptTemplates
             from alerting.rendering.store import TemplateStore
             from alerting.service.house import House
 
@@ -160,7 +161,7 @@ class App(Archive):
                 zone=ZoneInfo(campus.time_zone),
                 link=campus.link,
                 channels={wired.name: wired for wired in self._wire()},
-                templates=TemplateStore(config.templates),
+                templates=TemplateStore(config.templates, kept=KeptTemplates(self.base)),
                 audiences={name: partial(self.roster, name) for name in config.audiences},
                 default_channels=config.defaults.channels,
                 default_audience=config.defaults.audience,

@@ -26,7 +26,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, TypeVar
+
+from alerting.named import NamedTuple
 
 
 class Exit(IntEnum):

@@ -6,12 +6,14 @@ and no code can mistake one for the other. ``N-`` is a notice: about this progra
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 #: Crockford's base 32: no I, L, O or U, so an id survives a radio or a phone call.
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LIVE, _DRILL, _NOTICE = "L-", "D-", "N-"
 _ID_LENGTH: Final = 6
+_RUN_KEY_BYTES: Final = 16
 
 
 def new_alert_id(*, live: bool) -> str:
@@ -24,6 +26,11 @@ def new_alert_id(*, live: bool) -> str:
 def new_notice_id() -> str:
     """Return a fresh id of a notice, such as ``N-7K2QXD``."""
     return _NOTICE + new_alert_id(live=True).removeprefix(_LIVE)
+
+
+def new_run_key() -> str:
+    """Return a fresh run key: 128 random bits in hex. ``uuid`` takes 2 ms to import."""
+    return os.urandom(_RUN_KEY_BYTES).hex()
 
 
 def is_notice(alert_id: str) -> bool:

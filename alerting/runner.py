@@ -11,15 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alerting.audit import acts
-from alerting.authority import aftermath, approvals
 from alerting.authority.admission import open_admitted
-from alerting.broadcast import receipts
 from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
 from alerting.config.operators import load_operators
@@ -32,15 +28,11 @@ from alerting.errors import (
     LedgerLost,
     PlanRefused,
     Problem,
-    UnknownAlert,
     innermost,
 )
 from alerting.gate import admit
-from alerting.keys import normal_id
 from alerting.leaving import Leaving
-from alerting.ledger.rows import Actor
 from alerting.openfiles import make_room
-from alerting.service.incident import close, story
 from alerting.service.opening import Opened
 from alerting.service.order import Order, refuse_changed
 from alerting.service.retreat import BRIEF, PATIENT, Recalls
@@ -64,7 +56,7 @@ _LOG_S: Final = 1.0
 _AFTER_S: Final = 2.0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Runner:
     """Owns the ledger of one state directory while it runs.
 
@@ -269,9 +261,8 @@ class Runner:
                 return {"ok": True, **(await self._open(Order.from_json(told), None))._asdict()}
             case "cancel" | "close" | "ask" | "reject" | "void" | "review":
                 return {"ok": True, **await self._perform(told)}
-            case "acts" | "receipts" as verb:
-                at, keep = micros(self.clock.now()), acts.answer if verb == "acts" else receipts.answer
-                return await self._writer.do(lambda ledger: keep(ledger, told, at=at))
+            case "acts" | "receipts":
+                return await self._keep(told)
             case "resume" | "drill.start" | "drill.due" | "drill.note" as verb:
                 done = {"ok": True} if verb == "resume" else await self._practise(told)
                 self._engine.look()
@@ -291,7 +282,17 @@ class Runner:
 
         return await answer(self.app, told, writer=self._writer)
 
+    async def _keep(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        # What a sender that answers nobody never needs is read when it is asked for.
+        from alerting.audit import acts
+        from alerting.broadcast import receipts
+
+        at, keep = micros(self.clock.now()), acts.answer if told["verb"] == "acts" else receipts.answer
+        return await self._writer.do(lambda ledger: keep(ledger, told, at=at))
+
     async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        from alerting.acting import perform
+
         done = await self._writer.do(lambda ledger: perform(ledger, told, at=self.clock.now()))
         if told["verb"] == "cancel":
             self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)
@@ -303,43 +304,3 @@ def end_lives(ledger: Ledger, *, at: int) -> None:
     for alert_id in {alert_id for alert_id, _ in ledger.unsettled()}:
         if ledger.expire(alert_id, at=at):
             ledger.settle_alert(alert_id, at=at)
-
-
-def perform(ledger: Ledger, told: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
-    """Carry out an act that sends nothing, as the control socket or a command asked for it.
-
-    Raises:
-        AlertingError: it is refused.
-        KeyError: it is not an act.
-    """
-    actor = Actor(name=str(told["actor"]), origin=str(told["origin"]))
-    match told["verb"]:
-        case "cancel":
-            return dict(cancel(ledger, normal_id(str(told["alert"])), actor=actor, at=micros(at)))
-        case "close":
-            incident, why = story(ledger, str(told["incident"])), str(told["reason"])
-            close(ledger, incident, reason=why, actor=actor, at=at)
-            return {}
-        case "ask" | "reject" | "void":
-            return approvals.answer(ledger, told, at=at)
-        case "review":
-            return aftermath.answer(ledger, told, at=at)
-        case other:
-            raise KeyError(other)
-
-
-def cancel(ledger: Ledger, alert_id: str, *, actor: Actor, at: int) -> dict[str, int]:
-    """Stop what has not left; return what was stopped, in flight and gone.
-
-    Nobody may be sending it any more, so its end is stamped here when nothing of it is in flight.
-
-    Raises:
-        UnknownAlert: there is no such alert.
-    """
-    if ledger.alert(alert_id) is None:
-        raise UnknownAlert(
-            Problem(where="", what=f"there is no alert {alert_id}", fix="`alert status` lists them")
-        )
-    done = ledger.cancel(alert_id, actor=actor, at=at)
-    ledger.settle_alert(alert_id, at=at)
-    return {"stopped": done.stopped, "in_flight": done.in_flight, "gone": done.gone}

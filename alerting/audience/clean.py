@@ -10,13 +10,14 @@ same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from alerting.audience.block import Blocks
 from alerting.audience.columns import Columns
 from alerting.audience.normalise import plain_email, plain_phone
 from alerting.audience.person import ID_MOST, text_of
 from alerting.audience.source import EMAIL, PHONE, Row
+from alerting.named import NamedTuple
 
 #: Characters of the longest line read here; one cell of it is then no longer than the csv module takes.
 _LINE_MOST: Final = 100_000

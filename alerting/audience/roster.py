@@ -16,13 +16,14 @@ from glob import escape
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from alerting.audience.source import EMAIL, PHONE, AudienceSource, QuickSource, Refused, Row
 from alerting.digest import text_digest
 from alerting.errors import AudienceProblem, LedgerUnavailable, Problem
 from alerting.model.audience import AddressKind, Recipient
+from alerting.named import NamedTuple
 
 #: Raised whenever checking changes, so that an older roster is not trusted.
 _VERSION: Final = "2"

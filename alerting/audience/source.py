@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from alerting.errors import Problem
 from alerting.model.audience import Recipient
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.audience.clean import Clean
@@ -17,7 +18,7 @@ PHONE, EMAIL = 1, 2
 #: One row of a roster: person, number, mailbox, and which of the two are its own.
 Row = tuple[str, str, str, int]
 
-_UNPRINTABLE: Final = re.compile(r"[^\w !-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027]")
+_UNPRINTABLE: Final = r"[^\w !-~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027]"
 _SHOWN: Final = 24  # characters of a cell worth repeating
 _HEAD, _TAIL = 3, 2  # characters that stay readable at either end
 
@@ -73,7 +74,7 @@ class QuickSource(AudienceSource, Protocol):
 
 def masked(text: str) -> str:
     """Return a cell as a report may show it: both ends, without its middle and its control characters."""
-    shown = _UNPRINTABLE.sub("?", " ".join(text.split()))
+    shown = re.sub(_UNPRINTABLE, "?", " ".join(text.split()))
     local, at, domain = shown.rpartition("@")
     if at:
         return f"{local[:1] if local[1:] else ''}***@{domain[:_SHOWN]}"

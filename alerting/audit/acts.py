@@ -7,11 +7,12 @@ looked at people's addresses, noted when a danger was reported, sealed the recor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.clock import micros
 from alerting.errors import NotAllowed
 from alerting.ledger.rows import Actor
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.app import App

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.ledger.codec import canonical
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.audit.people import StandIns

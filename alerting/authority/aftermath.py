@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.clock import instant, micros
 from alerting.errors import NotAllowed, Problem, UnknownAlert, UsageProblem
 from alerting.keys import normal_id
 from alerting.ledger.rows import Actor
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.ledger.base import Ledger, LedgerReader

@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.authority.wanted import want_notice
 from alerting.clock import instant, micros
 from alerting.errors import NotAllowed, Problem, UnknownAlert, UsageProblem
 from alerting.keys import ALPHABET
 from alerting.ledger.rows import Actor, AuditRow
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.ledger.base import Ledger, LedgerReader

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 #: What the kernel keeps for a process nobody logged in to start.  proc(5), loginuid
 _NOBODY: Final = 4294967295

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.authority.tokens import Token, hash_of
+from alerting.named import NamedTuple
 
 
 class Role(StrEnum):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.clock import instant
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 #: Begins every token, so that one in the wrong place can be found by looking for it.
 PREFIX: Final = "alert_"
 _BYTES: Final = 32
-_LINE: Final = re.compile(r"(?P<person>[a-z0-9][a-z0-9-]*) (?P<hash>[0-9a-f]{64}) (?P<made>\S+)")
+_LINE: Final = r"(?P<person>[a-z0-9][a-z0-9-]*) (?P<hash>[0-9a-f]{64}) (?P<made>\S+)"
 
 
 class Token(NamedTuple):
@@ -43,7 +45,7 @@ def read_tokens(text: str) -> tuple[list[Token], list[int]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        match = _LINE.fullmatch(line.strip())
+        match = re.fullmatch(_LINE, line.strip())
         if match:
             tokens.append(Token(person=match["person"], hash=match["hash"], made=match["made"]))
         else:

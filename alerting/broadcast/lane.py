@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.broadcast import retry
 from alerting.broadcast.appetite import Appetite
@@ -28,6 +28,7 @@ from alerting.channels.base import Channel
 from alerting.clock import Clock, micros
 from alerting.ledger.base import LedgerWriter
 from alerting.model.outcome import Reason
+from alerting.named import NamedTuple
 from alerting.telemetry import Log
 
 _SECOND: Final = 1_000_000

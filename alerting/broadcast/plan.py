@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.channels.base import Capabilities
 from alerting.digest import text_digest
@@ -20,6 +20,7 @@ from alerting.model.alert import (
     Urgency,
 )
 from alerting.model.message import Content, Unit
+from alerting.named import NamedTuple
 
 #: A list that is smaller than last time by more than this share is said before confirmation.
 SHRUNK: Final = 0.20

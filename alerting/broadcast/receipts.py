@@ -34,13 +34,13 @@ _PATIENCE_S: Final = 1.0
 _ASKED: Final = 1_000
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Waiting:
     reading: Reading
     future: asyncio.Future[bool]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Counts:
     """What has come in since the start."""
 
@@ -57,7 +57,7 @@ class Counts:
         self.orphaned += applied.orphaned
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Intake:
     """A bounded queue in front of the ledger's writer. ``run`` empties it."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from alerting.errors import Exit
 from alerting.model.delivery import FAILED, SETTLED, TAKEN, State
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.ledger.base import LedgerReader

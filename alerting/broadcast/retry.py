@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from alerting.broadcast.breaker import LONG_WAIT
 from alerting.ledger.rows import Row, Settled
 from alerting.model.delivery import State
 from alerting.model.delivery import after as state_after
 from alerting.model.outcome import Accepted, Deferred, Outcome, Reason, Rejected, Unknown, event_of
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.broadcast.work import Hold, Item
 from alerting.ledger.base import Ledger
 from alerting.ledger.rows import AlertRecord, Batch, Settled, Share
 from alerting.ledger.sharing import Sharing
+from alerting.named import NamedTuple
 
 #: Microseconds before an attempt from which on other messages are told apart from it by their ids.
 _LATELY: Final = 24 * 3600 * 1_000_000
@@ -21,7 +22,7 @@ _SECOND: Final = 1_000_000
 _SURE: Final = 0.75
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Turn:
     """What a lane asks of the ledger. Instants are microseconds, ``asked`` is in monotonic seconds."""
 
@@ -87,7 +88,7 @@ class Leased(NamedTuple):
     threads: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Answer:
     """What the ledger answered: rows that may now be sent, batches no longer ours, a new batch."""
 

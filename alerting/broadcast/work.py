@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.broadcast.retry import Life
 from alerting.channels.base import Envelope
@@ -17,6 +17,7 @@ from alerting.ledger.rows import AlertRecord, Batch, Row
 from alerting.model.audience import Address, AddressKind
 from alerting.model.delivery import State
 from alerting.model.message import Content
+from alerting.named import NamedTuple
 
 _UNCERTAIN: Final = State.UNCERTAIN
 _SENDING: Final = State.SENDING
@@ -51,7 +52,7 @@ def _address(text: str) -> Address:
     return Address(_KINDS[kind], value)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Item:
     """One delivery in hand.
 
@@ -87,7 +88,7 @@ class Item:
         return instant(self.row.sent_at)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Hold:
     """A leased batch: rows to send in order, rows that wait for a time, and how many are out.
 

@@ -7,16 +7,16 @@ Retrying, pacing and deciding live in ``alerting.broadcast``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from alerting.clock import Clock
 from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Content, Shape
 from alerting.model.outcome import Outcome
 from alerting.model.receipt import Receipt
+from alerting.named import NamedTuple, Variant
 
 
 class Capabilities(NamedTuple):
@@ -72,8 +72,7 @@ class Envelope(NamedTuple):
         return f"{self.key}.{self.ref}" if self.ref else self.key
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Variant):
     """The provider has it. ``note`` is what nobody knows of it all the same, as with ``Accepted``."""
 
     provider_id: str
@@ -81,15 +80,13 @@ class Found:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Variant):
     """The provider does not show it. ``certain`` only where its list is complete by then."""
 
     certain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CannotTell:
+class CannotTell(Variant):
     """The provider cannot be asked, or did not answer."""
 
     detail: str = ""
@@ -215,8 +212,7 @@ class Reading(NamedTuple):
     content_type: str = "text/plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Forged:
+class Forged(Variant):
     """A callback that did not prove where it came from; ``why`` names no secret."""
 
     why: str

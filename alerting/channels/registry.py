@@ -6,12 +6,12 @@ group ``alerting.channels``, named after the kind, whose value is the dotted nam
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from alerting.errors import ConfigProblem, MissingExtra, Problem
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -106,8 +106,10 @@ class Registry:
             raise _broken(kind, f"{dotted} is not there") from wrong
 
     def _unknown(self, kind: str) -> ConfigProblem:
+        from difflib import get_close_matches
+
         kinds = self.kinds()
-        near = difflib.get_close_matches(kind, kinds, n=1, cutoff=0.5)
+        near = get_close_matches(kind, kinds, n=1, cutoff=0.5)
         fix = f"write {near[0]}" if near else f"write one of {', '.join(kinds)}"
         return ConfigProblem(Problem(where="", what=f'no kind "{kind[:40]}"', fix=fix))
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from alerting.model.outcome import Deferred, Reason, Rejected, Unknown
+from alerting.named import NamedTuple
 from alerting.secret import Secret
 
 #: No provider's wait is believed beyond this: no alert lives longer.

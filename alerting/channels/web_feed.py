@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from alerting.channels.base import (
     Absent,
@@ -25,6 +25,7 @@ from alerting.channels.base import (
 from alerting.channels.web_answer import text_at
 from alerting.model.audience import Address, AddressKind
 from alerting.model.message import Shape
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.channels.settings import ChannelSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from alerting.acting import perform
 from alerting.handover import carry_out
-from alerting.runner import perform
 
 if TYPE_CHECKING:
     from alerting.cli.face import Face

@@ -72,15 +72,14 @@ def ask_for_drill(face: Face, drill: Drill, plan: Plan, why: tuple[str, ...], *,
     Raises:
         AlertingError: it was refused; nothing is on record.
     """
-    from uuid import uuid4
-
     from alerting.cli.acting import act
+    from alerting.keys import new_run_key
 
     told = {
         "request": {"template": drill.template, "drill": drill.name},
         "as_of": plan.as_of.isoformat(),
         "digest": plan.digest,
-        "run_key": uuid4().hex,
+        "run_key": new_run_key(),
         "title": f"Drill: {drill.title}",
         "place": drill.name,
         "why": list(why),

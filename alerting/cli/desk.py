@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from alerting.authority.admission import just_sent
 from alerting.cli import dispatch, front, ready, spoken
@@ -25,6 +24,7 @@ from alerting.cli.confirm import questions
 from alerting.cli.keyboard import same
 from alerting.config.operators import load_operators
 from alerting.gate import rules_of
+from alerting.keys import new_run_key
 from alerting.ledger.rows import Actor
 from alerting.service.order import Order
 
@@ -160,10 +160,10 @@ class Desk:
             return {"ok": True, "out": self._preview(plan, told, json=bool(given["json"]))}
         if not self._plain(plan, given, interactive=bool(told["interactive"])):
             return _NO
-        key = uuid4().hex
+        key = new_run_key()
         plan = plan._replace(clock={**plan.clock, "previewed": self.app.clock.now().isoformat()})
         self._held[key] = _Held(
-            plan=plan, request=request, given=given, run_key=given["run_key"] or uuid4().hex, marks=marks
+            plan=plan, request=request, given=given, run_key=given["run_key"] or new_run_key(), marks=marks
         )
         while len(self._held) > _KEPT:
             del self._held[next(iter(self._held))]

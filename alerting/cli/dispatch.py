@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from alerting.cli.face import Face, as_json, emit, heard_or_not, interactive, note, say
 from alerting.cli.words import clean
 from alerting.errors import Exit, LedgerUnavailable, NotAllowed, NotConfirmed, Problem
+from alerting.keys import new_run_key
 
 if TYPE_CHECKING:
     from typing import TypedDict
@@ -80,7 +80,7 @@ def dispatch(
         as_of=plan.as_of,
         digest=plan.digest,
         actor=face.actor,
-        run_key=run_key or uuid4().hex,
+        run_key=run_key or new_run_key(),
         token=face.token,
         break_glass=break_glass,
         one_more=one_more,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from alerting.cli.plain import lighten
+from alerting.named import NamedTuple
 
 
 class Entry(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from alerting.cli.face import colourful, say
 from alerting.cli.words import clean
+from alerting.named import NamedTuple
 
 
 class Line(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -26,14 +27,19 @@ class Unkeepable(Exception):
 
 
 class Recorder:
-    """Resolves references to secrets, and remembers which secret came from which reference."""
+    """Resolves references to secrets, and remembers which secret came from which reference.
 
-    def __init__(self, inner: SecretResolver) -> None:
+    Without a resolver there are no secrets: what holds one can be neither kept nor revived.
+    """
+
+    def __init__(self, inner: SecretResolver | None = None) -> None:
         self._inner = inner
         self._seen: dict[int, tuple[Secret, list[str]]] = {}
 
     def resolve(self, *, source: Literal["env", "file", "credential"], name: str, field: str) -> Secret:
         """Return the secret of a reference; raises what the resolver behind raises."""
+        if self._inner is None:
+            raise ValueError("a secret where there should be none")
         secret = self._inner.resolve(source=source, name=name, field=field)
         self._seen[id(secret)] = (secret, [source, name, field])
         return secret
@@ -56,11 +62,11 @@ def plain(value: Any, secrets: Recorder) -> Any:
         Unkeepable: there is a value of another sort.
     """
     match value:
+        case Path() | timedelta() | Secret() | StrEnum():
+            return _single(value, secrets)
         case None | bool() | int() | float() | str():
             return _exactly(value)
-        case Path() | timedelta() | Secret():
-            return _single(value, secrets)
-        case list() | tuple() if not _names(value):
+        case list() | tuple() | frozenset() if not _names(value):
             return {type(value).__name__: [plain(inner, secrets) for inner in value]}
         case Mapping():
             return {"dict": [[plain(name, secrets), plain(value[name], secrets)] for name in value]}
@@ -71,10 +77,12 @@ def plain(value: Any, secrets: Recorder) -> Any:
 def _exactly(value: Any) -> Any:
     if value is None or type(value) in (str, int, float, bool):
         return value
-    raise Unkeepable(type(value).__name__)  # an enum, say, would come back as a bare text
+    raise Unkeepable(type(value).__name__)  # a text with more to it would come back as a bare one
 
 
-def _single(value: Path | timedelta | Secret, secrets: Recorder) -> Any:
+def _single(value: Path | timedelta | Secret | StrEnum, secrets: Recorder) -> Any:
+    if isinstance(value, StrEnum):
+        return {"word": [_name(type(value)), value.value]}
     if isinstance(value, Secret):
         return {"secret": secrets.reference(value)}
     if isinstance(value, timedelta):
@@ -147,12 +155,14 @@ _SORTS: Final[Mapping[str, Callable[[Any, Recorder], Any]]] = {
     "list": lambda held, secrets: [revived(inner, secrets) for inner in held],
     "tuple": lambda held, secrets: tuple(revived(inner, secrets) for inner in held),
     "dict": lambda held, secrets: {revived(name, secrets): revived(inner, secrets) for name, inner in held},
+    "frozenset": lambda held, secrets: frozenset(revived(inner, secrets) for inner in held),
+    "word": lambda held, _: _class(held[0])(held[1]),
     "settings": _settings,
 }
 
 
 def _class(name: str) -> type:
-    """Return a dataclass or a named tuple of this program by its name.
+    """Return a dataclass, a named tuple or a list of words of this program by its name.
 
     Raises:
         ValueError: it is none.
@@ -161,6 +171,6 @@ def _class(name: str) -> type:
 
     module, _, word = name.partition(":")
     found = getattr(import_module(module), word) if module.startswith("alerting.") else None
-    if not (isinstance(found, type) and _names(found)):
+    if not (isinstance(found, type) and (_names(found) or issubclass(found, StrEnum))):
         raise ValueError(name)
     return found

@@ -1,25 +1,21 @@
 """``channels.yaml`` as it was checked last, kept so that the next command need not check it again.
 
-Reading and checking the file takes longer than most commands have. The checked result lies in the state
-directory, for this user alone, as plain JSON under a checksum of its own. It is used only while the file, its
-place, this program and what was asked are the same, byte for byte. It holds references to secrets, never a
-secret: those are looked up each time. Whatever is odd about it, it is as if it were not there.
+Reading and checking the file takes longer than most commands have. The checked result lies on a shelf of
+the state directory (``shelf.py``), while the file, its place, this program and what was asked are the same.
+It holds references to secrets, never a secret: those are looked up each time.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import stat
-import sys
-import zlib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.config import shelf
 from alerting.config.codec import Recorder, Unkeepable, plain, revived
 
 if TYPE_CHECKING:
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 
 #: Raised when the form of what is kept changes.
 _VERSION: Final = 3
-_SIZE_MOST: Final = 4 << 20  # bytes
 #: Where the file itself says the state directory is; a wrong guess finds nothing, and nothing more.
 _STATE: Final = re.compile(
     rb"""(?m)^state:[ \t]*(["']?)([^\s"'#{}\[\],&*!|>%@`][^"'#\r\n]*?)\1[ \t]*(?:#.*)?\r?$"""
@@ -77,7 +72,9 @@ def load_kept(
     config = load(path, environ=environ, sandbox=sandbox, live=live, secrets=secrets)
     if config.digest == digest_of(raw) and folder in (state, config.state):
         marks = {"by": by, "asked": _asked(raw, path, sandbox=sandbox, live=live)}
-        _write(_place(folder, sandbox=sandbox, live=live), marks, config, secrets)
+        with suppress(Unkeepable):
+            told = {**marks, "config": plain(config, secrets)}
+            shelf.write(_place(folder, sandbox=sandbox, live=live), told)
     return config
 
 
@@ -113,84 +110,25 @@ def _place(folder: Path, *, sandbox: bool, live: bool | None) -> Path:
 
 
 def _asked(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> list[Any]:
-    """Return what was read, and how; every byte has its letter in Latin 1."""
-    return [str(path), sandbox, live, raw.decode("latin-1")]
+    """Return what was read, and how."""
+    return [str(path), sandbox, live, shelf.text_of(raw)]
 
 
 def _by(path: Path) -> list[Any]:
     """Return which program kept something, and for which file, whatever that said."""
-    return [_VERSION, sys.hexversion, str(path.absolute()), _program()]
+    return [*shelf.program(_VERSION, _SHAPING), str(path.absolute())]
 
 
-def _program() -> list[list[str | int]]:
-    """Return size and time of every file of this program that has a say in the result."""
-    root, found = Path(__file__).parent.parent, []
-    for name in _SHAPING:
-        found += _files(os.path.join(root, name))  # noqa: PTH118 - a hundred times as fast as a Path
-    return sorted(found)
-
-
-def _files(place: str) -> list[list[str | int]]:
-    if place.endswith(".py"):
-        told = os.stat(place)  # noqa: PTH116 - see above
-        return [[place, told.st_size, told.st_mtime_ns]]
-    with os.scandir(place) as entries:
-        below = [entry.path for entry in entries if entry.is_dir() or entry.name.endswith(".py")]
-    return [told for inner in below if not inner.endswith("__pycache__") for told in _files(inner)]
-
-
-# -- the file ---------------------------------------------------------------------------------------
+def _revived(told: Any, secrets: Recorder, *, lists: bool) -> Config | None:
+    """Return what was kept; None where one of its lists has gone: the full reading warns of that."""
+    config: Config = revived(told, secrets)
+    there = not lists or all(audience.csv.is_file() for audience in config.audiences.values())
+    return config if there else None
 
 
 def _read(kept: Path, wanted: Mapping[str, list[Any]], secrets: Recorder) -> Config | None:
     """Return what is kept under these marks, or None where there is nothing to rely on."""
     try:
-        checksum, _, text = _own(kept).partition(b"\n")
-        if _checksum(text) != checksum:
-            return None
-        told = json.loads(text)
-        if any(told[name] != mark for name, mark in wanted.items()):
-            return None
-        config: Config = revived(told["config"], secrets)
-        # A list that has gone is a warning; the full reading finds the words for it.
-        there = "asked" not in wanted or all(audience.csv.is_file() for audience in config.audiences.values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError):
+        return _revived(shelf.read(kept, wanted, "config"), secrets, lists="asked" in wanted)
+    except shelf.ODD:
         return None
-    return config if there else None
-
-
-def _checksum(text: bytes) -> bytes:
-    """Return what a damaged file would not have. Whoever may write it may write this, too."""
-    return b"%08x" % zlib.crc32(text)
-
-
-def _own(kept: Path) -> bytes:
-    """Return a file's bytes, if it is a plain file of this user that nobody else may touch.
-
-    Raises:
-        OSError: it is not there, or not that.
-    """
-    number = os.open(kept, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(number, "rb") as file:
-        told = os.fstat(number)
-        ours = told.st_uid == os.geteuid() and not told.st_mode & 0o077
-        if not (stat.S_ISREG(told.st_mode) and ours and told.st_size <= _SIZE_MOST):
-            raise OSError("not a file of ours")
-        return file.read()
-
-
-def _write(kept: Path, marks: Mapping[str, list[Any]], config: Config, secrets: Recorder) -> None:
-    """Keep a result, where there is a state directory; that it cannot be kept stops nobody."""
-    draft = kept.with_name(f".{kept.name}.{os.getpid()}")
-    try:
-        text = json.dumps({**marks, "config": plain(config, secrets)}).encode()
-        with suppress(OSError):
-            number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(number, "wb") as file:
-                file.write(_checksum(text) + b"\n" + text)
-            draft.replace(kept)
-    except (Unkeepable, ValueError, RecursionError):
-        return
-    finally:
-        with suppress(OSError):
-            draft.unlink()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from alerting.channels.settings import REFERENCES, VARIABLE_PATTERN, plain_credential, refused
 from alerting.config.address import SCHEMES
+from alerting.named import NamedTuple
 
 _HOW: Final = "write {env: ALERT_LEDGER}, or postgresql://user@host/database without a password"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from alerting.errors import Problem, UsageProblem
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     from alerting.channels.settings import ChannelSettings

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alerting.authority.people import Operators, Person, Role, Rules
 from alerting.authority.tokens import Token, read_tokens
+from alerting.config import shelf
+from alerting.config.codec import Recorder, plain, revived
 from alerting.config.model import Config
 from alerting.errors import ConfigProblem, Problem
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 #: The file's name, in the folder of channels.yaml, where that names no other.
 FILE: Final = "operators.yaml"
 _SENDING: Final = frozenset({Role.SENDER})
+#: Raised when the form of what is kept changes, and what of this program shapes it.
+_VERSION: Final = 1
+_SHAPING: Final = ("config", "authority/people.py", "channels/settings.py")
 
 
 def operators_path(config: Config) -> Path:
@@ -42,7 +47,28 @@ def load_operators(config: Config) -> Operators | None:
     raw = _bytes(path, needed=config.operators is not None)
     if raw is None:
         return None
-    # yaml and pydantic are heavy: only a campus with this file pays.
+    people, rules = _kept(config, path, raw)
+    return Operators(path=path, people=people, tokens=_tokens(path, people), rules=rules)
+
+
+def _kept(config: Config, path: Path, raw: bytes) -> tuple[dict[str, Person], Rules]:
+    """Return what the file says, as it was checked last where it has not changed since.
+
+    Raises:
+        ConfigProblem: it cannot be used.
+    """
+    place = config.state / "operators.json"
+    marks = {"by": [*shelf.program(_VERSION, _SHAPING), str(path)], "raw": shelf.text_of(raw)}
+    try:
+        people, rules = revived(shelf.read(place, marks, "told"), Recorder())
+    except shelf.ODD:
+        people, rules = _checked(path, raw)
+        shelf.write(place, {**marks, "told": plain((people, rules), Recorder())})
+    return people, rules
+
+
+def _checked(path: Path, raw: bytes) -> tuple[dict[str, Person], Rules]:
+    # yaml and pydantic are heavy: paid once for a file.
     from alerting.config import lines
     from alerting.config.checked import checked
     from alerting.config.operator_sections import OperatorsFile
@@ -55,7 +81,7 @@ def load_operators(config: Config) -> Operators | None:
         document.problems.extend(_contradictions(document, file))
     if file is None or document.problems:
         raise ConfigProblem(*document.problems)
-    return Operators(path=path, people=_people(file), tokens=_tokens(path, file), rules=_rules(file))
+    return _people(file), _rules(file)
 
 
 def _bytes(path: Path, *, needed: bool) -> bytes | None:
@@ -110,7 +136,7 @@ def _contradictions(document: Document, file: OperatorsFile) -> Iterator[Problem
         )
 
 
-def _tokens(path: Path, file: OperatorsFile) -> tuple[Token, ...]:
+def _tokens(path: Path, people: Collection[str]) -> tuple[Token, ...]:
     """Read the tokens beside the file; one of somebody who is not in the file opens nothing."""
     beside = tokens_path(path)
     try:
@@ -128,7 +154,7 @@ def _tokens(path: Path, file: OperatorsFile) -> tuple[Token, ...]:
                 for line in wrong_lines
             )
         )
-    return tuple(token for token in tokens if token.person in file.people)
+    return tuple(token for token in tokens if token.person in people)
 
 
 def keep_token(path: Path, token: Token) -> Path:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.ledger.codec import canonical
 from alerting.ledger.rows import Actor, AuditRow
+from alerting.named import NamedTuple
 
 #: Opens every hash, so that a later way of hashing cannot be mistaken for this one.
 _VERSION: Final = b"alert-audit-v1"

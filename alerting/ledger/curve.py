@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 #: The shares that are reported, in per cent, besides the first acceptance.
 _SHARES: Final = (50, 95)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.clock import Clock
 from alerting.errors import Problem, UnknownAlert
 from alerting.ledger.database import Database
 from alerting.ledger.reading import Reading
 from alerting.ledger.rows import Actor
+from alerting.named import NamedTuple
 
 #: Who does what nobody asked for: a deadline that passed, a channel that took over.
 SYSTEM: Final = Actor(name="alert", origin="by itself")

@@ -8,7 +8,7 @@ the provider's own name for the message, and last the address: the newest messag
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alerting.digest import delivery_key
 from alerting.ledger.keeping import Keeping
@@ -16,6 +16,7 @@ from alerting.ledger.reading import STATES
 from alerting.ledger.rows import ReplyRow
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt
+from alerting.named import NamedTuple
 
 #: Least digits of a key that are taken for one. Mail leaves room for 20 of the 32 beside the row.
 _SHORTEST_KEY: Final = 16

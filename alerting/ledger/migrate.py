@@ -10,7 +10,9 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alerting.errors import AlertingError, Problem, UnknownAlert
 from alerting.ledger.audit import as_opened, record_digest
@@ -14,6 +14,7 @@ from alerting.ledger.listing import batches_in
 from alerting.ledger.reading import STRIDE
 from alerting.ledger.rows import NewDelivery, NewList, Opening
 from alerting.model.delivery import State
+from alerting.named import NamedTuple
 
 #: Most deliveries a batch may hold: what one worker loses at once stays small.
 MOST: Final = 500

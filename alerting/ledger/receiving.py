@@ -8,7 +8,7 @@ beat "sent". A receipt its row cannot take yet waits beside it; one without a ro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.ledger.ending import Ending
 from alerting.ledger.hearing import Hearing
@@ -20,6 +20,7 @@ from alerting.ledger.rows import Applied, Batch, ReplyRow, Settled
 from alerting.ledger.settling import Settling
 from alerting.model.delivery import SETTLED, TAKEN, Event, State, after
 from alerting.model.receipt import Receipt, ReceiptStatus
+from alerting.named import NamedTuple
 
 #: What a receipt does to its delivery. "Sent" proves that a lost answer was a yes; so does a complaint
 #: prove that the message arrived.

@@ -6,10 +6,10 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import NamedTuple
 
 from alerting.errors import LedgerDamaged, Problem
 from alerting.ledger.reading import STRIDE
+from alerting.named import NamedTuple
 
 
 class Listed(NamedTuple):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alerting.model.alert import Alert
 from alerting.model.delivery import State
 from alerting.model.message import Content
+from alerting.named import NamedTuple
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 

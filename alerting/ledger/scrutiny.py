@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from alerting.ledger.reading import span
 from alerting.ledger.roll import Roll
 from alerting.ledger.rows import AuditRow
+from alerting.named import NamedTuple
 
 #: Columns of an alert's row that never change once it is opened; they come first in ``alerts_raw``.
 _FIXED: Final = 9

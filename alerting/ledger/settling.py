@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alerting.ledger.database import Taken
 from alerting.ledger.moves import Moves
@@ -11,6 +11,7 @@ from alerting.ledger.reading import span
 from alerting.ledger.rows import Batch, Settled
 from alerting.ledger.working import Fence, Working
 from alerting.model.delivery import SETTLED, TAKEN, TRANSITIONS, Event, State
+from alerting.named import NamedTuple
 
 
 def _reach() -> Mapping[str, frozenset[State]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from alerting.ledger.moves import Moves
 from alerting.ledger.planning import Planning
 from alerting.ledger.reading import STATES, span
 from alerting.ledger.rows import Batch, NewDelivery, Row
 from alerting.model.delivery import State
+from alerting.named import NamedTuple
 
 _LOST = "interrupted"
 

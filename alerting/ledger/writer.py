@@ -24,7 +24,7 @@ T = TypeVar("T")
 _FIRST_WAIT: Final = 0.1
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Task:
     """Something to do inside a transaction, and who waits for it.
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
 
 from alerting.keys import is_live, is_notice
+from alerting.named import NamedTuple
 
 
 class Status(StrEnum):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 #: A number of this length would be shown whole by its two ends: short codes, test numbers.
 _SHORT: Final = 8

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 
 class State(StrEnum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from alerting.model.delivery import Event
+from alerting.named import NamedTuple, Variant
 
 
 class Scope(StrEnum):
@@ -83,16 +83,14 @@ class Accepted(NamedTuple):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Variant):
     """The provider refused it for good. ``detail`` is its own code and words, without secrets."""
 
     reason: Reason
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Variant):
     """Surely not done; try again, not before ``after`` where the provider named a time."""
 
     reason: Reason
@@ -100,8 +98,7 @@ class Deferred:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Variant):
     """Bytes may have left and no readable answer came: done or not, nobody knows yet."""
 
     reason: Reason

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+
+from alerting.named import NamedTuple
 
 
 class ReceiptStatus(StrEnum):

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from io import StringIO
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alerting.drills.rule import BadRule, parse
+from alerting.named import NamedTuple
 from alerting.oncall.shift import Shift, aware
 
 #: A calendar larger than this is none of ours.

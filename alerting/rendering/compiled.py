@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alerting.errors import Problem
+from alerting.named import NamedTuple
 from alerting.rendering.leftover import denies_drill, leftover
+from alerting.rendering.markup import text_of
 from alerting.rendering.suggest import suggestion
 from alerting.rendering.template import CORE_NAMES, Block, Template
 
@@ -29,7 +31,7 @@ _WORDS: Final = {
     "Call": "a call", "Getattr": "a dot inside {{ }}", "Getitem": "brackets inside {{ }}", "Macro": "macro",
     "Assign": "set", "AssignBlock": "set", "Test": "is", "Mul": "*", "Add": "+", "Pow": "**", "Mod": "%",
 }  # fmt: skip
-_CODE: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_CODE: Final = r"(?s:\{[{%].*?[%}]\})"
 _MAX_OUTPUT: Final = 64 * 1024
 
 
@@ -148,7 +150,8 @@ def mistakes(template: Template) -> list[Problem]:
 
 def _unsaid(block: Block) -> Iterator[tuple[int, str, str]]:
     """Yield leftovers and denials in the words of a block."""
-    if denies_drill(block.source):
+    said = text_of(block.source) if block.name == "email_html" else block.source
+    if denies_drill(said):
         yield (
             block.line,
             "says that it is no drill or no test",
@@ -156,7 +159,7 @@ def _unsaid(block: Block) -> Iterator[tuple[int, str, str]]:
         )
     if block.name == "email_html":
         return
-    words = _CODE.sub(lambda match: "\n" * match[0].count("\n"), block.source)
+    words = re.sub(_CODE, lambda match: "\n" * match[0].count("\n"), block.source)
     for number, line in enumerate(words.split("\n"), start=block.line):
         if found := leftover(line):
             yield number, f'"{found}" still has to be filled in', "write the words, or declare a variable"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.model.alert import Status
+from alerting.named import NamedTuple
 
 #: The word a drill or a test begins and ends with.
 WALL: Final = {Status.EXERCISE: "DRILL", Status.TEST: "TEST", Status.SYSTEM: "NOTICE"}

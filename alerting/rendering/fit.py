@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Container, Iterable
 
 from alerting.errors import PlanRefused, Problem
 from alerting.model.message import Content, Message, Shape, Unit
 from alerting.rendering.markup import text_of
 from alerting.rendering.measure import sms, weighted
 from alerting.rendering.sanitise import Sanitised, sanitise
+from alerting.rendering.template import Template
 
 
 class Unfit(PlanRefused):
@@ -46,13 +48,29 @@ def fit(message: Message, shape: Shape, *, title: str = "") -> Content:
     )
 
 
+def slots_read(template: Template, shapes: Iterable[Shape]) -> frozenset[str]:
+    """Return the blocks that channels of these shapes read of a template's message."""
+    there = {*template.blocks, "message", "subject"}
+    read: set[str] = set()
+    for shape in shapes:
+        read.add(_slot(there, shape))
+        read |= {"subject"} if shape.subject else set()
+        read |= {"email_html"} & there if shape.html else set()
+    return frozenset(read)
+
+
+def _slot(there: Container[str], shape: Shape) -> str:
+    first = shape.slots[0] if shape.slots else "message"
+    if shape.html and first not in there and "email_html" in there:
+        return "email_html"
+    return next((name for name in (*shape.slots, "message") if name in there), first)
+
+
 def _chosen(message: Message, shape: Shape) -> tuple[str, str]:
     """Return the slot a channel reads, and its text."""
-    first = shape.slots[0] if shape.slots else "message"
-    if shape.html and first not in message.blocks and "email_html" in message.blocks:
-        return "email_html", text_of(message.blocks["email_html"])
-    slot = next((name for name in (*shape.slots, "message") if name in message.blocks), first)
-    return slot, message.blocks.get(slot, "")
+    slot = _slot(message.blocks, shape)
+    text = message.blocks.get(slot, "")
+    return slot, text_of(text) if slot == "email_html" else text
 
 
 def _as_segments(slot: str, text: str, limit: int) -> tuple[str, int, tuple[str, ...]]:

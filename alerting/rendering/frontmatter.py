@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
@@ -21,6 +21,7 @@ from alerting.model.alert import (
     Status,
     Urgency,
 )
+from alerting.named import NamedTuple
 from alerting.rendering.reader import Reader
 from alerting.rendering.suggest import suggestion
 from alerting.rendering.template import CORE_NAMES, Variable, VariableType

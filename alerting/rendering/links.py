@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 #: Every two-letter top-level domain. Source: IANA root zone, read 2026-10.
 _COUNTRY_WORDS: Final = """
@@ -48,10 +50,9 @@ _PATH: Final = "[A-Za-z0-9\u00c0-\u024f\u0400-\u04ff!*';:=+,.$/%#\\[\\]()\\-\u20
 _LINK: Final = re.compile(
     # X refuses a link glued to a letter, digit, @, $ or #, and a bare one after - _ . or /
     "(?<![A-Za-z0-9@\uff20$#\uff03\u202a-\u202e\ufeff])"
-    rf"(?:(?P<scheme>https?://)(?P<host>{_LABEL}(?:\.{_LABEL})+)"
+    rf"(?:(?P<scheme>(?i:https?)://)(?P<host>{_LABEL}(?:\.{_LABEL})+)"
     rf"|(?<![-_./])(?P<bare>{_PLAIN}(?:\.{_PLAIN})+))(?![A-Za-z0-9@])"
-    rf"(?P<port>:[0-9]+)?(?P<path>/{_PATH}*)?(?P<query>\?[A-Za-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@]*)?",
-    re.IGNORECASE,
+    rf"(?P<port>:[0-9]+)?(?P<path>/{_PATH}*)?(?P<query>\?[A-Za-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@]*)?"
 )
 #: Full stops and the like end the sentence, not the link.
 _SENTENCE_ENDS: Final = ".,;:!?'*$%[(~|&@\u2013"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from alerting.named import NamedTuple
 from alerting.rendering.emoji import without_emoji
 from alerting.rendering.gsm import EXTENSION, GSM
 from alerting.rendering.links import links
@@ -21,7 +22,7 @@ _LAST_OF_BMP: Final = "\uffff"
 X_LIMIT: Final = 280
 _LINK_WEIGHT: Final = 23
 _EMOJI_WEIGHT: Final = 2
-_HEAVY: Final = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
+_HEAVY: Final = "[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]"
 _INVALID_ON_X: Final = frozenset("\ufffe\ufeff\uffff")
 
 
@@ -120,4 +121,4 @@ def _weight(text: str) -> int:
     if text.isascii():
         return len(text)
     rest, emoji = without_emoji(text)
-    return len(rest) + len(_HEAVY.findall(rest)) + emoji * _EMOJI_WEIGHT
+    return len(rest) + len(re.findall(_HEAVY, rest)) + emoji * _EMOJI_WEIGHT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from alerting.errors import Problem, TemplateProblem
@@ -25,7 +25,7 @@ from alerting.rendering.values import checked
 _SPACES: Final = re.compile(r"(?<=\S)[ \t]{2,}")
 _ONE_LINE: Final = ("sms", "subject")
 #: Where the message is taken from when a template has no ``message`` block.
-_MESSAGE_FROM: Final = ("message", "post", "sms", "email")
+_MESSAGE_FROM: Final = ("message", "post", "sms", "email", "email_html")
 #: What the drill wall says where there is room.
 _SENTENCES: Final = {
     "DRILL": "DRILL: this is practice.",
@@ -34,13 +34,21 @@ _SENTENCES: Final = {
 }
 
 
-def render(template: Template, values: Mapping[str, str], *, core: CoreWords) -> Message:
-    """Fill a template once; every block it has, and always ``message`` and ``subject``.
+def render(
+    template: Template,
+    values: Mapping[str, str],
+    *,
+    core: CoreWords,
+    only: Collection[str] | None = None,
+) -> Message:
+    """Fill a template once: every block it has, and always ``message`` and ``subject``.
+
+    With ``only``, the blocks that are read; the others may say nothing, or too much, with these values.
 
     Raises:
         TemplateProblem: everything that is wrong with the template or its values, at once.
     """
-    problems = [*mistakes(template), *_wrong_mode(template, core)]
+    problems = [*_mistakes(template), *_wrong_mode(template, core)]
     filled: Mapping[str, str] = {}
     try:
         filled = checked(template, values)
@@ -48,7 +56,11 @@ def render(template: Template, values: Mapping[str, str], *, core: CoreWords) ->
         problems += error.problems
     if problems:
         raise TemplateProblem(*problems)
-    return fill(template, filled, core=core)
+    return fill(template, filled, core=core, only=only)
+
+
+def _mistakes(template: Template) -> list[Problem]:
+    return [] if template.sound else mistakes(template)
 
 
 def _wrong_mode(template: Template, core: CoreWords) -> Iterator[Problem]:
@@ -60,21 +72,32 @@ def _wrong_mode(template: Template, core: CoreWords) -> Iterator[Problem]:
         )
 
 
-def fill(template: Template, values: Mapping[str, str], *, core: CoreWords) -> Message:
-    """Fill a template without mistakes from values that are already checked.
+def fill(
+    template: Template,
+    values: Mapping[str, str],
+    *,
+    core: CoreWords,
+    only: Collection[str] | None = None,
+) -> Message:
+    """Fill a template without mistakes from values that are already checked; see ``render``.
 
     Raises:
         TemplateProblem: what only shows in the result: too long, forbidden words, hidden markup.
     """
     words = {**values, **core.words()}
     problems: list[Problem] = []
-    blocks = {}
-    for block in template.blocks.values():
-        blocks[block.name] = _filled(template, block, words, core, problems)
-    first = next((name for name in _MESSAGE_FROM if name in blocks), "")
-    blocks.setdefault("message", blocks[first] if first else text_of(blocks.get("email_html", "")))
-    if "subject" not in blocks:
-        blocks["subject"] = _named(_tidy("subject", template.title), core)
+    wanted = {*template.blocks, "message", "subject"} if only is None else set(only)
+    source = next((name for name in _MESSAGE_FROM if name in template.blocks), "")
+    blocks = {
+        block.name: _filled(template, block, words, core, problems)
+        for block in template.blocks.values()
+        if block.name in wanted or (block.name == source and "message" in wanted)
+    }
+    if "message" in wanted:
+        text = blocks.get(source, "")
+        blocks.setdefault("message", text_of(text) if source == "email_html" else text)
+    if "subject" in wanted:
+        blocks.setdefault("subject", _named(_tidy("subject", template.title), core))
     walled = {name: _walled(name, text, core.wall) for name, text in blocks.items()}
     for name, text in walled.items():
         problems += _unsayable(template, name, text)

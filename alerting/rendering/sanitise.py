@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.errors import Problem, TemplateProblem
+from alerting.named import NamedTuple
 from alerting.rendering.gsm import GSM
 
 _SPACES: Final = (

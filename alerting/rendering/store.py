@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from alerting.errors import Problem, TemplateProblem
-from alerting.rendering.parse import parse
-from alerting.rendering.suggest import suggestion
 from alerting.rendering.template import Template
 
 _SUFFIXES: Final = (".md", ".j2")
 
 
-class TemplateStore:
-    """The templates of one directory, read when asked for; a file of the same bytes is parsed once."""
+class Kept(Protocol):
+    """Where parsed templates outlive the command that parsed them."""
 
-    def __init__(self, directory: Path | str) -> None:
-        self._directory = Path(directory)
+    def found(self, name: str, shown: str, raw: bytes) -> Template | None:
+        """Return the template that a file of these bytes is, as kept; None where it has to be parsed."""
+        ...
+
+    def keep(self, template: Template, raw: bytes) -> None:
+        """Keep what a file of these bytes says. It never raises for want of space or permission."""
+        ...
+
+
+class TemplateStore:
+    """The templates of one directory, read when asked for; a file of the same bytes is parsed once.
+
+    With ``kept``, once for all commands.
+    """
+
+    def __init__(self, directory: Path | str, *, kept: Kept | None = None) -> None:
+        self._directory, self._kept = Path(directory), kept
         self._parsed: dict[Path, tuple[bytes, Template]] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -73,6 +86,8 @@ class TemplateStore:
             if template.id and template.id.lower() == wanted.lower():
                 return template
             known.append(template.id)
+        from alerting.rendering.suggest import suggestion
+
         names = [*self.names(), *(word.lower() for word in known if word)]
         raise TemplateProblem(
             Problem(
@@ -119,8 +134,18 @@ class TemplateStore:
             raise TemplateProblem(
                 Problem(where=f"{shown}:{line}", what=what, fix="save the file as UTF-8")
             ) from None
-        template = parse(text, name=path.stem, path=shown)
+        template = self._kept.found(path.stem, shown, raw) if self._kept else None
+        if template is None:
+            template = self._read_anew(path.stem, shown, raw, text)
         self._parsed[path] = raw, template
+        return template
+
+    def _read_anew(self, name: str, shown: str, raw: bytes, text: str) -> Template:
+        from alerting.rendering.parse import parse
+
+        template = parse(text, name=name, path=shown)
+        if self._kept:
+            self._kept.keep(template, raw)
         return template
 
 

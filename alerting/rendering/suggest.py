@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return advice: the nearest word there is, or all of them."""
+    from difflib import get_close_matches  # nobody has mistyped anything, as a rule
+
     folded = {each.casefold(): each for each in known}
     near = get_close_matches(word.casefold(), folded, n=1)
     if near:

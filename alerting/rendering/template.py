@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.model.alert import (
     AlertClass,
@@ -18,6 +18,7 @@ from alerting.model.alert import (
     Status,
     Urgency,
 )
+from alerting.named import NamedTuple
 
 #: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
 BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
@@ -91,6 +92,7 @@ class Template(NamedTuple):
     variables: Mapping[str, Variable] = MappingProxyType({})
     lines: Mapping[str, int] = MappingProxyType({})
     digest: str = ""  #: SHA-256 of its text, in hex; how line ends are written does not count
+    sound: bool = False  #: its blocks were looked through before, and no mistake is in them
 
     def at(self, key: str) -> str:
         """Return where a front matter key stands, as ``templates/tornado.md:4``."""

@@ -15,11 +15,8 @@ from alerting.rendering.template import CORE_NAMES, Template, Variable, Variable
 
 _CLOCK: Final = r"(?:[01]?\d|2[0-3])(?::[0-5]\d)?\s?(?:[ap]\.?m\.?)|(?:[01]?\d|2[0-3]):[0-5]\d|noon|midnight"
 #: A time of day, with a day before or after it where that is needed: ``3:20pm``, ``Mon 6am``, ``noon today``.
-_TIME: Final = re.compile(
-    rf"(?:[^\W\d]+,? )?(?:{_CLOCK})(?:,? [^\W\d]+(?: \d{{1,2}})?)?",
-    re.IGNORECASE,
-)
-_NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_TIME: Final = rf"(?i:(?:[^\W\d]+,? )?(?:{_CLOCK})(?:,? [^\W\d]+(?: \d{{1,2}})?)?)"
+_NUMBER: Final = r"-?\d[\d,]*(?:\.\d+)?"
 #: Nobody declares more; a longer value is a mistake, whatever the template says.
 _LONGEST: Final = 2000
 
@@ -96,7 +93,7 @@ def _unfit(variable: Variable, value: str) -> Iterator[tuple[str, str]]:
         yield f"{len(value)} characters, {len(value) - limit} too many", f"write at most {limit}"
     if variable.type is VariableType.CHOICE and value not in variable.choices:
         yield f'"{value}" is not a choice', suggestion(value, variable.choices)
-    if variable.type is VariableType.TIME and not _TIME.fullmatch(value):
+    if variable.type is VariableType.TIME and not re.fullmatch(_TIME, value):
         yield f'"{value}" is not a time', "write it like 3:20pm or 15:20"
-    if variable.type is VariableType.NUMBER and not _NUMBER.fullmatch(value):
+    if variable.type is VariableType.NUMBER and not re.fullmatch(_NUMBER, value):
         yield f'"{value}" is not a number', "write digits"

@@ -8,9 +8,10 @@ from contextlib import suppress
 from hashlib import sha1
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from alerting.named import NamedTuple
 from alerting.sandbox.records import Text
 from alerting.sandbox.world import World
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from email.message import Message
 from email.parser import BytesParser
 from functools import cached_property
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
+from alerting.named import NamedTuple
 from alerting.sandbox.effect import Effect
 
 JSON: Final = "application/json; charset=utf-8"

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
+from alerting.named import NamedTuple
 from alerting.sandbox.effect import Effect
 from alerting.sandbox.script import Match, Rule, Script
 

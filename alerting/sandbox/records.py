@@ -7,7 +7,9 @@ from email.parser import BytesParser
 from email.policy import default as modern
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
+
+from alerting.named import NamedTuple
 
 
 class Provider(StrEnum):

@@ -3,8 +3,9 @@
 import re
 import ssl
 import time
-from typing import Final, NamedTuple
+from typing import Final
 
+from alerting.named import NamedTuple
 from alerting.sandbox.effect import Kind, When
 from alerting.sandbox.faults import Fault, Faults
 from alerting.sandbox.login import Login

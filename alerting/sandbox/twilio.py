@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlencode
 
+from alerting.named import NamedTuple
 from alerting.sandbox.callbacks import Callbacks, Receipt
 from alerting.sandbox.effect import Effect, Kind
 from alerting.sandbox.exchange import Call, Reply, Request

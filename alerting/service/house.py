@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from alerting.audience.roster import Roster
 from alerting.channels.base import Channel
 from alerting.errors import Problem, UsageProblem
+from alerting.named import NamedTuple
 from alerting.rendering.store import TemplateStore
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alerting.clock import instant, micros
 from alerting.errors import PlanRefused, Problem, UnknownAlert, UsageProblem
@@ -20,6 +20,7 @@ from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import Actor, AlertRecord
 from alerting.model.alert import Alert, MsgType
 from alerting.model.delivery import UNREACHED
+from alerting.named import NamedTuple
 
 # `alert status` tells incidents, and plans nothing: what planning needs is read when something follows.
 if TYPE_CHECKING:

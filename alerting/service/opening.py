@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.audience.roster import Roster
 from alerting.broadcast.plan import LanePlan, Plan, rows_a_batch
@@ -16,6 +16,7 @@ from alerting.ledger.rolling import Rolling
 from alerting.ledger.rows import Actor, Lane, NewDelivery, NewList, Opening
 from alerting.model.alert import Alert, MsgType
 from alerting.model.outcome import Reason
+from alerting.named import NamedTuple
 from alerting.service.house import House
 from alerting.service.incident import alike, note_opening, refuse_outrun
 from alerting.service.recall import note_recall

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
 
 from alerting.audience.roster import Counts
 from alerting.broadcast.plan import Crowd, LanePlan, Plan, Subject, warnings_of
 from alerting.errors import AudienceProblem, PlanRefused, Problem, UsageProblem
 from alerting.model.alert import Evidence, MsgType, Status
 from alerting.model.message import Message
+from alerting.named import NamedTuple
 from alerting.rendering.core import CoreWords
-from alerting.rendering.fit import fit
+from alerting.rendering.fit import fit, slots_read
 from alerting.rendering.render import render
 from alerting.rendering.template import Template
 from alerting.service.house import House, Wired
@@ -77,13 +77,15 @@ def make_plan(house: House, request: Request, *, as_of: datetime, past: Past) ->
         evidence=_evidence(request).words if request.evidence else "",
         status=subject.status,
     )
-    message = render(template, request.values, core=core)
     asked = [name for name in request.channels or past.people or () if name not in request.without]
     chosen = _chosen(house, template, asked, live=subject.live, without=request.without)
+    channels = _with_fallbacks(house, chosen, without=request.without)
+    shapes = [wired.channel.capabilities.shape for wired in channels]
+    message = render(template, request.values, core=core, only=slots_read(template, shapes))
     audience = request.audience or past.audience or house.default_audience
     counts = _counts(house, audience, chosen) if past.people is None else _same_people(past.people)
     lanes = _lanes(
-        house, chosen, message, template.title, counts=counts, people=past.people, without=request.without
+        channels, chosen, message, template.title, counts=counts, people=past.people, without=request.without
     )
     if past.people is None and not any(lane.deliveries for lane in lanes):
         raise PlanRefused(_to_nobody(audience, lanes))
@@ -238,8 +240,14 @@ def _without_list(feeds: Sequence[str]) -> Iterator[Problem]:
         yield Problem(where="", what=f"{', '.join(feeds)}: no list is needed there", fix=fix)
 
 
+def _with_fallbacks(house: House, chosen: Sequence[Wired], *, without: Sequence[str]) -> list[Wired]:
+    """Return the channels chosen, and those that take what they cannot reach."""
+    extra = [wired.fallback for wired in chosen if wired.fallback and wired.fallback not in without]
+    return [house.wired(name) for name in dict.fromkeys([wired.name for wired in chosen] + extra)]
+
+
 def _lanes(
-    house: House,
+    channels: Sequence[Wired],
     chosen: Sequence[Wired],
     message: Message,
     title: str,
@@ -249,14 +257,11 @@ def _lanes(
     without: Sequence[str],
 ) -> tuple[LanePlan, ...]:
     """Fit every channel, fall-backs too; all that do not fit are named at once."""
-    extra = [wired.fallback for wired in chosen if wired.fallback and wired.fallback not in without]
-    names = dict.fromkeys([wired.name for wired in chosen] + extra)
     first = {wired.name for wired in chosen}
     problems: list[Problem] = []
     lanes: list[LanePlan] = []
-    for name in names:
-        wired = house.wired(name)
-        can = wired.channel.capabilities
+    for wired in channels:
+        name, can = wired.name, wired.channel.capabilities
         try:
             content = fit(message, can.shape, title=title)
         except PlanRefused as refused:

@@ -46,7 +46,7 @@ _EVERY_S: Final = 5.0
 _OUT: Final = frozenset(State) - UNREACHED - {State.UNDELIVERED}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Retreat:
     """What came of a recall so far.
 
@@ -61,7 +61,7 @@ class Retreat:
     kept: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Recalls:
     """Takes back for every recall that is not finished; one task each.
 

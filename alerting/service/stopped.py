@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.audience.roster import Entry
 from alerting.broadcast.plan import LanePlan, Plan
 from alerting.ledger.base import Ledger, LedgerReader
 from alerting.ledger.rows import NewDelivery
+from alerting.named import NamedTuple
 from alerting.service.house import House
 
 _BATCH: Final = 500

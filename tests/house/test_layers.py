@@ -8,7 +8,7 @@ import pytest
 HOUSE = Path(__file__).parents[2] / "alerting"
 
 #: Layers from the bottom; a module may import its own layer's listed names and everything below.
-PURE = {"errors", "clock", "digest", "keys", "secret", "model"}
+PURE = {"errors", "clock", "digest", "keys", "named", "secret", "model"}
 PORTS = {
     "rendering",
     "audience",

@@ -94,6 +94,7 @@ class Scene:
             on_call=told,
             campus=SimpleNamespace(time_zone="America/New_York"),
             path=folder / "channels.yaml",
+            state=folder,
             operators=None,
         )
         self.channels = the_channels()

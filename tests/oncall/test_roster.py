@@ -154,6 +154,7 @@ def look(tmp_path):
             campus=SimpleNamespace(time_zone=ZONE),
             operators=None,
             path=tmp_path / "channels.yaml",
+            state=tmp_path / "state",
         )
         return duty_of(config, state=tmp_path / "state", environ=environ or {}, now=now, ask=ask)
 

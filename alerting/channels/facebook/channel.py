@@ -12,12 +12,11 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.channels.base import CannotTell, Check, Envelope, Found, Surroundings, Verdict, always
-from alerting.channels.facebook import codes, health
+from alerting.channels.facebook import codes
 from alerting.channels.facebook.receipts import FacebookReceipts
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.channels.web_feed import MARGIN, PAGE, Posts, WebFeed, feed_capabilities
@@ -91,10 +90,12 @@ class FacebookChannel(WebFeed):
             return self._is_ours(post, envelope.content.text)
 
         found = await self._search(envelope, page, is_ours, _permalink)
-        return replace(found, note=_MAYBE_COMMENT) if envelope.thread and isinstance(found, Found) else found
+        return found._replace(note=_MAYBE_COMMENT) if envelope.thread and isinstance(found, Found) else found
 
     async def check(self) -> Sequence[Check]:
         """Ask Graph for the page, and about the token where the app's secret is configured."""
+        from alerting.channels.facebook import health
+
         until = self._until()
         said = await self._read(self._settings.page, {"fields": "id,name,link,is_published"}, until)
         if isinstance(said, Silence):

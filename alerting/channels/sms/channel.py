@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from alerting.channels.base import (
@@ -18,14 +18,8 @@ from alerting.channels.base import (
     Surroundings,
     Verdict,
 )
-from alerting.channels.sms.account import Account, Failed
-from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
 from alerting.channels.sms.outcomes import outcome_of, taken
-from alerting.channels.sms.poll import poll
-from alerting.channels.sms.prepared import PreparedRequest
-from alerting.channels.sms.probe import checks
 from alerting.channels.sms.receipts import STATUS_PATH, TwilioReceipts
-from alerting.channels.sms.transport import Transport
 from alerting.channels.sms.wire import Reply
 from alerting.channels.web_answer import Silence
 from alerting.clock import Clock, micros
@@ -34,8 +28,12 @@ from alerting.model.message import Content, Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
 from alerting.model.receipt import Receipt
 
+# What plans with a channel needs none of the rooms that send.
 if TYPE_CHECKING:
+    from alerting.channels.sms.account import Account
     from alerting.channels.sms.config import TwilioConfig
+    from alerting.channels.sms.prepared import PreparedRequest
+    from alerting.channels.sms.transport import Transport
 
 #: What Twilio takes for a validity period, in seconds.
 #: https://www.twilio.com/docs/messaging/api/message-resource (read 2026-11)
@@ -53,7 +51,11 @@ class TwilioSms:
     """
 
     #: What a first message imports: the vendor's SDK.
-    needs: Final = ("alerting.channels.sms.client", "twilio.rest.api.v2010.account")
+    needs: Final = (
+        "alerting.channels.sms.account",
+        "alerting.channels.sms.client",
+        "twilio.rest.api.v2010.account",
+    )
 
     def __init__(self, config: TwilioConfig, surroundings: Surroundings) -> None:
         self.name = config.name
@@ -65,15 +67,24 @@ class TwilioSms:
         callback = surroundings.callback_url.rstrip("/") if reachable else ""
         self.paths: Sequence[str] = self._receipts.paths if callback else ()
         self.capabilities = _capabilities(config, receipts=bool(callback))
-        self._transport = Transport(deadline=self.capabilities.deadline, in_flight=config.in_flight)
-        self._account = Account(
-            config,
-            self._transport,
-            base_url=surroundings.base_url or config.base_url,
-            callback_url=callback and callback + STATUS_PATH,
-        )
+        self._base_url = surroundings.base_url or config.base_url
+        self._callback_url = callback and callback + STATUS_PATH
         self._prepared: dict[str, PreparedRequest] = {}
         self._expires: tuple[datetime | None, int] = None, 0  #: an alert's end, and the same in microseconds
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from alerting.channels.sms.transport import Transport
+
+        return Transport(deadline=self.capabilities.deadline, in_flight=self._config.in_flight)
+
+    @cached_property
+    def _account(self) -> Account:
+        from alerting.channels.sms.account import Account
+
+        return Account(
+            self._config, self._transport, base_url=self._base_url, callback_url=self._callback_url
+        )
 
     async def send(self, envelope: Envelope) -> Outcome:
         """Create one message; Twilio tries no longer than the alert lives."""
@@ -115,6 +126,9 @@ class TwilioSms:
 
         They are not filtered by ``DateSent``: what is still queued has none.
         """
+        from alerting.channels.sms.account import Failed
+        from alerting.channels.sms.lookup import NEWEST, Listed, Sought, verdict
+
         to = envelope.address.value
         listed = await self._account.ask(lambda twilio: twilio.messages.list_async(to=to, limit=NEWEST))
         if isinstance(listed, Failed):
@@ -135,10 +149,14 @@ class TwilioSms:
 
     async def poll(self, provider_ids: Sequence[str]) -> Sequence[Receipt]:
         """Ask Twilio how messages stand."""
+        from alerting.channels.sms.poll import poll
+
         return await poll(self._account, self._receipts, provider_ids)
 
     async def retract(self, provider_id: str) -> Outcome:
         """Cancel a message that has not left Twilio yet."""
+        from alerting.channels.sms.account import Failed
+
         done = await self._account.ask(
             lambda twilio: twilio.messages(provider_id).update_async(status="canceled")
         )
@@ -146,11 +164,14 @@ class TwilioSms:
 
     async def check(self) -> Sequence[Check]:
         """Look at account, balance and sender."""
+        from alerting.channels.sms.probe import checks
+
         return await checks(self._account)
 
     async def aclose(self) -> None:
         """Give back every socket; may be called twice."""
-        self._transport.close()
+        if "_transport" in vars(self):
+            self._transport.close()
 
     async def _prepare(self, text: str) -> PreparedRequest:
         await self._account.ready()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.channels.base import Absent, CannotTell, Found, Verdict
+from alerting.named import NamedTuple
 
 #: How many of the newest messages to a number are looked through.
 NEWEST: Final = 20

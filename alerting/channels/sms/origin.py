@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from alerting.channels.sms.wire import Target
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     import ssl

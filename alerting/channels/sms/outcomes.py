@@ -24,7 +24,7 @@ _PAST_SID: Final = len(_SID)
 _FAILED: Final = b"failed"
 _BACKSLASH, _OPEN, _CLOSE = b"\\{}"
 _NAME: Final = re.compile(rb' ?"((?:SM|MM)[0-9a-f]{32})"')
-_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
+_NUMBER: Final = r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])"
 
 
 def outcome_of(end: Reply | Silence, clock: Clock) -> Outcome:
@@ -68,7 +68,7 @@ def refused(
 
     Source: https://www.twilio.com/docs/api/errors/20500 and RFC 9110 section 15.4.4 (read 2026-11)
     """
-    detail = shown(f"{code or f'HTTP {status}'} {_NUMBER.sub(_mask, words)}".strip())
+    detail = shown(f"{code or f'HTTP {status}'} {re.sub(_NUMBER, _mask, words)}".strip())
     if not 400 <= status < 500:  # noqa: PLR2004
         return Unknown(Reason.UNAVAILABLE if status >= 500 else Reason.UNREADABLE, detail)  # noqa: PLR2004
     known = STATUSES.get(status)

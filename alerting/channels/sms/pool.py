@@ -11,13 +11,14 @@ import select
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alerting.channels.sms.link import Link, Place, TlsLink
 from alerting.channels.sms.origin import Origin, head_of, trusting
 from alerting.channels.sms.response import Reader, plain
 from alerting.channels.sms.wire import CLOSED, CONNECT_S, IDLE_S, Done, Limits, Reply, Target
 from alerting.channels.web_answer import Silence, shown
+from alerting.named import NamedTuple
 
 if TYPE_CHECKING:
     import ssl

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 from urllib.parse import quote_plus, urlencode
 
 from alerting.channels.sms.wire import Target
+from alerting.named import NamedTuple
 
 #: Stands where a delivery's key will: 32 hex digits, which no encoding changes.
 ANY_KEY: Final = "0" * 32

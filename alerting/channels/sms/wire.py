@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerting.channels.web_answer import Answer, Silence
+from alerting.named import NamedTuple
 
 #: A provider's answers are a few kilobytes; what is longer is not read to its end.
 MOST_BYTES: Final = 1_000_000

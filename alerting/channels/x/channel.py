@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting.channels.base import CannotTell, Check, Envelope, Surroundings, Verdict, always
 from alerting.channels.web_answer import Answer, Refusal, Silence, at, entries_at, text_at
 from alerting.channels.web_feed import MARGIN, PAGE, Posts, WebFeed, feed_capabilities
-from alerting.channels.x import codes, health, timeline
+from alerting.channels.x import codes
 from alerting.channels.x.receipts import XReceipts
 from alerting.model.message import Shape, Unit
 from alerting.model.outcome import Accepted, Outcome
@@ -73,6 +73,8 @@ class XChannel(WebFeed):
 
     async def find(self, envelope: Envelope, since: datetime) -> Verdict:
         """Read the account's own timeline since the attempt, and look for these words."""
+        from alerting.channels.x import timeline
+
         until = self._until()
         owner = await self._owner(until)
         if not owner:
@@ -91,6 +93,8 @@ class XChannel(WebFeed):
 
     async def check(self) -> Sequence[Check]:
         """Ask X who we are: keys, account, credit, permission and clock in one call."""
+        from alerting.channels.x import health
+
         said = await self._call(self._until(), lambda client: client.get_me(user_auth=True))
         if isinstance(said, Silence):
             fix = "check network, DNS, proxies and certificates"

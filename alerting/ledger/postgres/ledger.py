@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alerting.clock import Clock
 from alerting.ledger import statements
@@ -32,6 +32,7 @@ from alerting.ledger.rows import Actor, Applied, AuditRow, Batch, Cancelled, Sha
 from alerting.ledger.working import Fence
 from alerting.model.delivery import State
 from alerting.model.receipt import Receipt
+from alerting.named import NamedTuple
 
 _PATIENCE: Final = timedelta(seconds=5)
 #: How often whoever finds nothing to take up looks for others that stand still, in seconds.
