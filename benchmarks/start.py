@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.campus import campus, people, sms
+from benchmarks.campus import TEMPLATES, campus, people, sms
 from benchmarks.lab import Cost, Lab, StandIn, ratio
 from benchmarks.table import Line, at_most
 from benchmarks.waiting import at_the_prompt, handed_over, serving
@@ -24,11 +25,13 @@ _X = """\
     access_token_secret: {{env: BENCH_TOKEN}}
 """
 _COMMAND = ("-m", "benchmarks.command")
-#: What an alert on X and by text needs of others; the vendor's SDKs as the channels import them.
-_POST = "tweepy, jinja2.sandbox, asyncio, sqlite3"
-_TEXTS = f"{_POST}, twilio.rest.api.v2010"
-#: Imports look for garbage no more often than the command line does.
-_IMPORT = "import gc; gc.set_threshold(100_000); import {}"
+#: What an alert by text needs of others, the SDK as its channel imports it; looking for garbage no more
+#: often than the command line does, and leaving as a command does whose sender goes on.
+_TEXTS = (
+    "import gc, os; gc.set_threshold(100_000);"
+    " import tweepy, jinja2.sandbox, asyncio, sqlite3, twilio.rest.api.v2010.account; os._exit(0)"
+)
+_LEDGER = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
 _TIMES = 7
 _HEARD_S = 20.0
 _REST_S = 4.0
@@ -61,6 +64,7 @@ def _first_requests(lab: Lab) -> Iterator[Line]:
         channels = [sms("sms-main", texts.url, rate=100), _X.format(url=posts.url)]
         bench = _Bench(lab, campus(folder, list_path, channels), texts, posts)
         bench.run("preview")  # checks the list
+        bench.begin_record()
         yield from bench.cold()
         yield from bench.prompted()
         yield from bench.served()
@@ -74,6 +78,7 @@ class _Bench:
     config: Path
     texts: StandIn
     posts: StandIn
+    record: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -90,9 +95,21 @@ class _Bench:
     def run(self, verb: str, *more: str, code: int = 0) -> Cost:
         return self.lab.cost(*self.words(verb, *more), codes=(code,))
 
+    def begin_record(self) -> None:
+        """Have a ledger with an earlier alert in it, as a campus has whose channels were ever tried."""
+        state = self.folder / "state"
+        words = ("--config", str(self.config), "send", "gas-leak", "-v", "place=Kent Hall")
+        self.lab.cost(*_COMMAND, *words, "--confirm", "kent hall", "--channels", "x-campus", codes=(0, 1))
+        until = time.monotonic() + _HEARD_S
+        while (state / "ledger.db-wal").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        self.record["ledger.db"] = (state / "ledger.db").read_bytes()
+
     def fresh(self) -> None:
-        for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        for name in _LEDGER:
             (self.folder / "state" / name).unlink(missing_ok=True)
+        for name, held in self.record.items():
+            (self.folder / "state" / name).write_bytes(held)
         self.reset()
 
     def reset(self) -> None:
@@ -105,29 +122,48 @@ class _Bench:
 
     def cold(self) -> Iterator[Line]:
         spent: dict[str, list[float]] = {"post": [], "texts": []}
-        libraries: dict[str, list[float]] = {"post": [], "texts": []}
+        alone: dict[str, list[float]] = {"post": [], "texts": []}
         ahead: list[float] = []
         bare: list[float] = []
         for _ in self.rounds:
-            self.fresh()
             bare.append(nothing(self.lab))
-            for name, modules in (("post", _POST), ("texts", _TEXTS)):
-                libraries[name].append(self.lab.cost("-c", _IMPORT.format(modules)).cpu_s)
+            alone["texts"].append(self.lab.cost("-c", _TEXTS).cpu_s)
+            alone["post"].append(self._least())
+            self.fresh()
             command = self.run("send", "--confirm", "baker hall", "--json", "--no-wait", code=8)
             told = {"texts": _heard(self.texts), "post": _heard(self.posts)}
             self.lab.end(str(self.config))
             for name, counts in told.items():
                 spent[name].append(_in_all(command, counts))
             ahead.append(told["texts"]["first_at"] - told["post"]["first_at"])
+        others = {
+            "post": "the same post by forty lines that only render, write and post (`benchmarks.least`)",
+            "texts": "the libraries of others that this takes (texts), imported and nothing else",
+        }
         for name, figures in spent.items():
             yield self.line(f"Enter to the first request ({name}), 20,000 people, cold", figures, bare, 16)
-            alone = libraries[name]
-            what = f"the libraries of others that this takes ({name}), imported and nothing else"
-            measured = f"{ratio(alone, bare):.1f}x ({in_ms(alone, bare)})"
-            yield Line(what=what, target="", measured=measured, met=None)
+            measured = f"{ratio(alone[name], bare):.1f}x ({in_ms(alone[name], bare)})"
+            yield Line(what=others[name], target="", measured=measured, met=None)
         measured = f"{median(ahead) * 1e3:+.0f} ms"
         what = "how long before the first text the post leaves"
         yield Line(what=what, target="before", measured=measured, met=median(ahead) > 0)
+
+    def _least(self) -> float:
+        """Return the CPU until X hears of a program that does nothing but that."""
+        self.reset()
+        ledger, told = self.folder / "least.db", self.folder / "least.json"
+        for name in _LEDGER:
+            ledger.with_name(name.replace("ledger", "least")).unlink(missing_ok=True)
+        values = {"source": "NSU ALERT", "time": "3:05pm", "place": "Baker Hall"}
+        settings = {
+            "template": TEMPLATES / "gas-leak.md",
+            "ledger": ledger,
+            "people": people(self.lab.folder, 20_000),
+        }
+        paths = {name: str(path) for name, path in settings.items()}
+        told.write_text(json.dumps({"values": values, "url": self.posts.url, **paths}))
+        self.lab.cost("-m", "benchmarks.least", str(told), codes=(0, 1))
+        return self.first("post")
 
     def prompted(self) -> Iterator[Line]:
         figures, bare = [], []

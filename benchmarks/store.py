@@ -41,7 +41,7 @@ def lists(lab: Lab) -> Iterator[Line]:
     count = 50_000 if lab.quick else 1_000_000
     path = people(lab.folder, count, mail=True)
     bare, ours, unread = [], [], []
-    for _ in range(3):
+    for _ in range(3 if lab.quick else 5):
         began = time.process_time()
         with path.open(newline="", encoding="utf-8") as file:
             for _row in csv.reader(file):
@@ -55,7 +55,8 @@ def lists(lab: Lab) -> Iterator[Line]:
     )
     yield at_most(what, ratio(ours, bare), 8, note=note)
     told = f"{ratio(unread, bare):.1f}x ({median(unread):.1f} s)"
-    yield Line(what="the same by SQLite alone, no row read or checked", target="", measured=told, met=None)
+    what = "the same where reading and checking cost nothing: all rows at hand (`benchmarks.unread`)"
+    yield Line(what=what, target="", measured=told, met=None)
 
 
 def memory(lab: Lab) -> Iterator[Line]:

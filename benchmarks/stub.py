@@ -32,6 +32,7 @@ _BODY = (
     b'"sid":"SM%032d","date_sent":null,"messaging_service_sid":null,"error_code":null,"price_unit":"USD",'
     b'"api_version":"2010-04-01","subresource_uris":{}}'
 )
+_POST = b'{"data":{"id":"%d","text":"x"}}'
 _REFUSAL = b'{"code": 20429, "message": "Too many requests"}'
 _STORM = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
@@ -214,7 +215,8 @@ class Stub:
                 self.counter.reset()
             self._say(caller, _HEAD % (b"200 OK", len(told)) + told)
             return
-        body = _BODY % self.counter.add(self._arrived)
+        number = self.counter.add(self._arrived)
+        body = _POST % number if head.startswith(b"post /2/tweets") else _BODY % number
         answer = _HEAD % (b"201 Created", len(body)) + body
         if self._mood == "hang":
             return
