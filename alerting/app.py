@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from alerting.archive import Archive
 from alerting.clock import Clock
 from alerting.config.kept import load_kept
+from alerting.config.kept_templates import KeptTemplates
 from alerting.errors import ConfigProblem, NotAllowed, Problem, UsageProblem
 from alerting.telemetry import LazyLog, Log
 
@@ -151,7 +152,6 @@ class App(Archive):
         """Return the campus with its channels built; nothing is connected yet."""
         if self._house is None:
             campus, config = self.config.campus, self.config
-            from alerting.config.kept_templates import KeptTemplates
             from alerting.rendering.store import TemplateStore
             from alerting.service.house import House
 

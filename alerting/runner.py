@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting.acting import perform
 from alerting.authority.admission import open_admitted
 from alerting.broadcast.plan import Plan
 from alerting.clock import Clock, micros
@@ -250,7 +251,7 @@ class Runner:
             return await self._carry_out(admit(self.app.config, told))
         except (AlertingError, ConfigProblem) as error:
             return refusal(error)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ImportError) as error:
             what = f"the process that owns the ledger does not understand this ({type(error).__name__})"
             fix = "it may be of another version than this command: restart it, and repeat"
             return refusal(PlanRefused(Problem(where="", what=what, fix=fix)))
@@ -291,8 +292,6 @@ class Runner:
         return await self._writer.do(lambda ledger: keep(ledger, told, at=at))
 
     async def _perform(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        from alerting.acting import perform
-
         done = await self._writer.do(lambda ledger: perform(ledger, told, at=self.clock.now()))
         if told["verb"] == "cancel":
             self.app.log.warning("alert.cancelled", alert=str(told["alert"]), **done)

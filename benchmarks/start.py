@@ -101,7 +101,9 @@ class _Bench:
         words = ("--config", str(self.config), "send", "gas-leak", "-v", "place=Kent Hall")
         self.lab.cost(*_COMMAND, *words, "--confirm", "kent hall", "--channels", "x-campus", codes=(0, 1))
         until = time.monotonic() + _HEARD_S
-        while (state / "ledger.db-wal").exists() and time.monotonic() < until:
+        while (state / "ledger.db-wal").exists():
+            if time.monotonic() > until:
+                raise RuntimeError("the sender of the first alert does not end")
             time.sleep(0.05)
         self.record["ledger.db"] = (state / "ledger.db").read_bytes()
 

@@ -30,7 +30,7 @@ _STATE: Final = re.compile(
 #: What a file of alerts' channels may be called; one of drills' alone knows too few.
 _LIVE, _INVENTED = ("true", "none"), ("true", "false")
 #: What of this program shapes the result.
-_SHAPING: Final = ("config", "channels", "audience", "secret.py")
+_FILES: Final = shelf.files_of(("config", "channels", "audience", "secret.py"))
 
 
 def load_kept(
@@ -116,7 +116,7 @@ def _asked(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> list[
 
 def _by(path: Path) -> list[Any]:
     """Return which program kept something, and for which file, whatever that said."""
-    return [*shelf.program(_VERSION, _SHAPING), str(path.absolute())]
+    return [*shelf.by(_VERSION, _FILES), str(path.absolute())]
 
 
 def _revived(told: Any, secrets: Recorder, *, lists: bool) -> Config | None:

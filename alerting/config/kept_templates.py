@@ -5,17 +5,22 @@ YAML alone, which only the front matter needs, takes most of an interpreter's st
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting.config import shelf
 from alerting.config.codec import Recorder, plain, revived
-from alerting.rendering.template import Template
+
+if TYPE_CHECKING:
+    from alerting.rendering.template import Template
 
 #: Raised when the form of what is kept changes.
 _VERSION: Final = 1
 #: What of this program shapes the result.
-_SHAPING: Final = ("rendering", "model", "config/codec.py")
+_FILES: Final = shelf.files_of(
+    ("rendering", "model", "config/codec.py", "config/kept_templates.py", "digest.py", "named.py")
+)
 
 
 class KeptTemplates:
@@ -38,13 +43,15 @@ class KeptTemplates:
         """Keep what a file of these bytes says, if its blocks hold no mistake: nobody looks again."""
         from alerting.rendering.compiled import mistakes
 
-        if not mistakes(template):
-            sound = plain(template._replace(sound=True), Recorder())
-            shelf.write(self._place(template.name), {**_marks(template.path, raw), "template": sound})
+        # Whatever is wrong with it is told to who sends it. It may be another than the one looked for.
+        with suppress(Exception):
+            if not mistakes(template):
+                sound = plain(template._replace(sound=True), Recorder())
+                shelf.write(self._place(template.name), {**_marks(template.path, raw), "template": sound})
 
     def _place(self, name: str) -> Path:
         return self._state / f"template-{name}.json"
 
 
 def _marks(shown: str, raw: bytes) -> dict[str, Any]:
-    return {"by": shelf.program(_VERSION, _SHAPING), "asked": [shown, shelf.text_of(raw)]}
+    return {"by": shelf.by(_VERSION, _FILES), "asked": [shown, shelf.text_of(raw)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from alerting.authority.people import Operators, Person, Role, Rules
 from alerting.authority.tokens import Token, read_tokens
 from alerting.config import shelf
-from alerting.config.codec import Recorder, plain, revived
+from alerting.config.codec import Recorder, Unkeepable, plain, revived
 from alerting.config.model import Config
 from alerting.errors import ConfigProblem, Problem
 
@@ -24,7 +25,7 @@ FILE: Final = "operators.yaml"
 _SENDING: Final = frozenset({Role.SENDER})
 #: Raised when the form of what is kept changes, and what of this program shapes it.
 _VERSION: Final = 1
-_SHAPING: Final = ("config", "authority/people.py", "channels/settings.py")
+_FILES: Final = shelf.files_of(("config", "authority/people.py", "channels/settings.py", "named.py"))
 
 
 def operators_path(config: Config) -> Path:
@@ -58,12 +59,13 @@ def _kept(config: Config, path: Path, raw: bytes) -> tuple[dict[str, Person], Ru
         ConfigProblem: it cannot be used.
     """
     place = config.state / "operators.json"
-    marks = {"by": [*shelf.program(_VERSION, _SHAPING), str(path)], "raw": shelf.text_of(raw)}
+    marks = {"by": [*shelf.by(_VERSION, _FILES), str(path)], "raw": shelf.text_of(raw)}
     try:
         people, rules = revived(shelf.read(place, marks, "told"), Recorder())
     except shelf.ODD:
         people, rules = _checked(path, raw)
-        shelf.write(place, {**marks, "told": plain((people, rules), Recorder())})
+        with suppress(Unkeepable):
+            shelf.write(place, {**marks, "told": plain((people, rules), Recorder())})
     return people, rules
 
 

@@ -27,15 +27,21 @@ def text_of(raw: bytes) -> str:
     return raw.decode("latin-1")
 
 
-def program(version: int, rooms: Collection[str]) -> list[Any]:
-    """Return which program this is, by size and time of every file of some rooms that shape a result.
+def files_of(rooms: Collection[str]) -> list[list[str | int]]:
+    """Return size and time of every file of this program that shapes a result.
 
-    ``version`` is raised when the form of what is kept changes.
+    To be asked when a module is imported: a process may outlive an update of its files, and must not keep
+    under the marks of the new program what the old one has found.
     """
     root, found = Path(__file__).parent.parent, []
     for name in rooms:
         found += _files(os.path.join(root, name))  # noqa: PTH118 - a hundred times as fast as a Path
-    return [version, sys.hexversion, sorted(found)]
+    return sorted(found)
+
+
+def by(version: int, files: list[list[str | int]]) -> list[Any]:
+    """Return which program keeps something; ``version`` is raised when the form of what is kept changes."""
+    return [version, sys.hexversion, files]
 
 
 def _files(place: str) -> list[list[str | int]]:

@@ -88,7 +88,7 @@ def compiled(block: Block) -> Compiled:
     except TemplateSyntaxError as error:
         problems = ((block.line + error.lineno - 1, error.message or "cannot be read", "correct it"),)
         template, names = None, {}
-    except (TemplateError, RecursionError) as error:
+    except (TemplateError, RecursionError, ValueError) as error:
         problems = ((block.line, f"cannot be read ({type(error).__name__})", "write it more simply"),)
         template, names = None, {}
     return Compiled(block=block, template=template, names=names, problems=problems)
@@ -150,14 +150,15 @@ def mistakes(template: Template) -> list[Problem]:
 
 def _unsaid(block: Block) -> Iterator[tuple[int, str, str]]:
     """Yield leftovers and denials in the words of a block."""
-    said = text_of(block.source) if block.name == "email_html" else block.source
-    if denies_drill(said):
+    # What stands in an attribute is no text of the page, and may be shown all the same.
+    html = block.name == "email_html"
+    if denies_drill(block.source) or (html and denies_drill(text_of(block.source))):
         yield (
             block.line,
             "says that it is no drill or no test",
             "leave that out: the program says which it is",
         )
-    if block.name == "email_html":
+    if html:
         return
     words = re.sub(_CODE, lambda match: "\n" * match[0].count("\n"), block.source)
     for number, line in enumerate(words.split("\n"), start=block.line):

@@ -1,6 +1,7 @@
 """What needs a second person gets one, or a reason; whoever brings the order, in the transaction itself."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -145,7 +146,7 @@ def _with(room, asked, **changes):
         run_key="another",
         approval=asked.id,
     )
-    return order._replace(**changes), plan
+    return replace(order, **changes), plan
 
 
 def test_an_approval_for_a_changed_text_is_void(room):
@@ -162,13 +163,13 @@ def test_an_approval_is_good_for_exactly_what_was_asked(room, change):
     order, plan = _with(room, asked)
     match change:
         case "place":
-            order = order._replace(request=order.request._replace(values={"place": "Other"}))
+            order = replace(order, request=order.request._replace(values={"place": "Other"}))
         case "as_of":
-            order = order._replace(as_of=order.as_of + timedelta(minutes=1))
+            order = replace(order, as_of=order.as_of + timedelta(minutes=1))
         case "audience":
-            order = order._replace(request=order.request._replace(audience="staff"))
+            order = replace(order, request=order.request._replace(audience="staff"))
         case "by":
-            order = order._replace(by=())
+            order = replace(order, by=())
     with pytest.raises(NotAllowed, match="not what was asked for"):
         room.give(order, plan)
     assert room.alerts() == []
@@ -351,7 +352,7 @@ def test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more(room, k
         room.send("fire", place=f"Hall {number}")
     order, plan = room.order("fire", place="Hall 0", run_key="what is new")
     follow_up = plan._replace(subject=plan.subject._replace(msg_type=kind))
-    assert room.give(order._replace(digest=follow_up.digest), follow_up).alert_id
+    assert room.give(replace(order, digest=follow_up.digest), follow_up).alert_id
     assert just_sent(room.ledger, room.clock.now()) == 3
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from alerting.authority.people import Role
 from alerting.authority.tokens import Token
-from alerting.config import load
+from alerting.config import kept_templates, load, shelf
 from alerting.config.codec import Recorder, Unkeepable, plain, revived
 from alerting.config.kept_templates import KeptTemplates
 from alerting.config.operators import keep_token, load_operators
 from alerting.errors import ConfigProblem, TemplateProblem
 from alerting.model.alert import Severity
+from alerting.rendering.core import CoreWords
+from alerting.rendering.render import render
 from alerting.rendering.store import TemplateStore
 from alerting.secret import Secret
 
@@ -115,6 +117,41 @@ def test_a_template_with_a_mistake_is_looked_through_each_time(folder, mistake):
 
     assert not any(found(folder, "gas-leak").sound for _ in range(2))
     assert not (folder / "state" / "template-gas-leak.json").exists()
+
+
+@pytest.mark.parametrize("odd", ["<![foo[ x ]]>", "{{ " + "9" * 5000 + " }}"], ids=["declaration", "number"])
+def test_a_fault_of_another_template_hides_none_that_is_asked_for_by_its_id(folder, odd):
+    draft = "---\nid: W9\ntitle: A draft\n---\n{% block email_html %}\n" + odd + "\n{% endblock %}\n"
+    (folder / "templates" / "a-draft.md").write_text(draft)
+
+    assert found(folder, "H1").name == "gas-leak"
+    with pytest.raises(TemplateProblem, match=r"may not be used|cannot be read"):
+        render(found(folder, "a-draft"), {}, core=CoreWords(source="A", time="1pm", link="", next_update=""))
+
+
+def test_what_breaks_while_a_template_is_looked_over_keeps_it_from_nobody(folder, monkeypatch):
+    def breaks(template):
+        raise RuntimeError(template.name)
+
+    monkeypatch.setattr("alerting.rendering.compiled.mistakes", breaks)
+
+    assert found(folder, "gas-leak").title == "Gas leak"
+    assert not (folder / "state" / "template-gas-leak.json").exists()
+
+
+def test_a_process_that_outlives_an_update_keeps_nothing_in_the_name_of_the_new_program(folder, monkeypatch):
+    """``alert serve`` may run for days after its files were replaced; see "after an update" in operations."""
+    (package := folder / "alerting" / "config").mkdir(parents=True)
+    (wall := folder / "alerting" / "wall.py").write_text("OLD = 1")
+    monkeypatch.setattr(shelf, "__file__", str(package / "shelf.py"))
+    monkeypatch.setattr(kept_templates, "_FILES", shelf.files_of(["wall.py"]))
+
+    wall.write_text("NEW = 22")
+    found(folder, "gas-leak")  # by the old program
+    assert found(folder, "gas-leak").sound
+
+    monkeypatch.setattr(kept_templates, "_FILES", shelf.files_of(["wall.py"]))  # as the new one begins
+    assert not found(folder, "gas-leak").sound
 
 
 def test_a_broken_template_is_told_as_ever_and_its_last_good_form_is_not_used(folder):

@@ -72,6 +72,37 @@ def test_the_shipped_templates_say_the_same_on_any_set_of_channels(name, channel
     assert set(some.blocks) <= set(whole.blocks)
 
 
+def test_a_template_that_was_sound_for_an_older_engine_is_refused_in_words():
+    """What is kept outlives an upgrade of Jinja2."""
+    text = "{% block sms %}\nGas leak. {% include 'x' %}\n{% endblock %}"
+    template = parse(HEAD + text, name="gas", path="templates/gas.md")._replace(sound=True)
+
+    with pytest.raises(TemplateProblem, match=r"templates/gas.md:6: sms: .*may not be used"):
+        render(template, {}, core=CORE, only={"sms"})
+
+
+@pytest.mark.parametrize(
+    "place", ['<p title="This is not a drill">Go.</p>', "<p>This is <b>not</b> a drill.</p>"]
+)
+def test_no_page_denies_a_drill_wherever_it_says_so_and_whoever_is_mailed(place):
+    text = (
+        f"{{% block sms %}}\nGas leak.\n{{% endblock %}}\n{{% block email_html %}}\n{place}\n{{% endblock %}}"
+    )
+    template = parse(HEAD + text, name="gas", path="templates/gas.md")
+
+    with pytest.raises(TemplateProblem, match="says that it is no drill"):
+        render(template, {}, core=CORE, only={"sms"})
+
+
+def test_a_value_in_an_attribute_denies_no_drill_either():
+    head = "---\ntitle: Gas leak\nhazard: gas leak\nvariables: {why: {type: text, prompt: Why}}\n---\n"
+    text = '{% block email_html %}\n<p><abbr title="{{ why }}">Go.</abbr></p>\n{% endblock %}'
+    template = parse(head + text, name="gas", path="templates/gas.md")
+
+    with pytest.raises(TemplateProblem, match="says that it is no drill"):
+        fill(template, {"why": "This is not a drill"}, core=CORE)
+
+
 def test_a_block_nobody_reads_keeps_nothing_from_being_sent():
     text = (
         "{% block sms %}\nGas leak.\n{% endblock %}\n"
