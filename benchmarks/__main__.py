@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "shared": workers.shared,
 }
 #: What runs for a while before it can be measured; a quick run leaves it out unless it is named.
-_LONG = ("workers", "shared")
+_LONG = ("workers", "shared", "both")
 _QUICK_PAIRS, _PAIRS = 1, 5
 
 
