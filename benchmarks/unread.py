@@ -25,16 +25,12 @@ class AtHand:
     """A list whose people have been read and checked."""
 
     def __init__(self, source: CsvAudience) -> None:
-        self.name = source.name
+        self.name, self.read = source.name, source.read
         self._found = list(source.quick())
 
     def quick(self) -> Iterator[Clean | Recipient | Refused]:
         """Give what was read."""
         yield from self._found
-
-    def read(self) -> Iterator[Recipient | Refused]:
-        """Nobody asks: there is a quick way."""
-        raise NotImplementedError
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def _asked(raw: bytes, path: Path, *, sandbox: bool, live: bool | None) -> list[
 
 def _by(path: Path) -> list[Any]:
     """Return which program kept something, and for which file, whatever that said."""
-    return [*shelf.by(_VERSION, _FILES), str(path.absolute())]
+    return [*shelf.program(_VERSION, _FILES), str(path.absolute())]
 
 
 def _revived(told: Any, secrets: Recorder, *, lists: bool) -> Config | None:

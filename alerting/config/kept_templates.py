@@ -54,4 +54,4 @@ class KeptTemplates:
 
 
 def _marks(shown: str, raw: bytes) -> dict[str, Any]:
-    return {"by": shelf.by(_VERSION, _FILES), "asked": [shown, shelf.text_of(raw)]}
+    return {"by": shelf.program(_VERSION, _FILES), "asked": [shown, shelf.text_of(raw)]}

@@ -59,7 +59,7 @@ def _kept(config: Config, path: Path, raw: bytes) -> tuple[dict[str, Person], Ru
         ConfigProblem: it cannot be used.
     """
     place = config.state / "operators.json"
-    marks = {"by": [*shelf.by(_VERSION, _FILES), str(path)], "raw": shelf.text_of(raw)}
+    marks = {"by": shelf.program(_VERSION, _FILES), "raw": shelf.text_of(raw)}
     try:
         people, rules = revived(shelf.read(place, marks, "told"), Recorder())
     except shelf.ODD:

@@ -39,7 +39,7 @@ def files_of(rooms: Collection[str]) -> list[list[str | int]]:
     return sorted(found)
 
 
-def by(version: int, files: list[list[str | int]]) -> list[Any]:
+def program(version: int, files: list[list[str | int]]) -> list[Any]:
     """Return which program keeps something; ``version`` is raised when the form of what is kept changes."""
     return [version, sys.hexversion, files]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -144,8 +144,13 @@ def mistakes(template: Template) -> list[Problem]:
         for name, line in code.names.items():
             if name not in known:
                 found.append((line, f"{{{{ {name} }}}} is not declared", suggestion(name, known)))
-        problems += [Problem(where=f"{template.path}:{n}: {block.name}", what=w, fix=f) for n, w, f in found]
+        problems += told(template, block, found)
     return problems
+
+
+def told(template: Template, block: Block, found: Iterable[tuple[int, str, str]]) -> list[Problem]:
+    """Return what was found in a block, each with its place in the file."""
+    return [Problem(where=f"{template.path}:{n}: {block.name}", what=w, fix=f) for n, w, f in found]
 
 
 def _unsaid(block: Block) -> Iterator[tuple[int, str, str]]:

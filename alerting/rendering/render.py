@@ -14,7 +14,7 @@ from typing import Final
 from alerting.errors import Problem, TemplateProblem
 from alerting.model.alert import Status
 from alerting.model.message import Message
-from alerting.rendering.compiled import compiled, mistakes
+from alerting.rendering.compiled import compiled, mistakes, told
 from alerting.rendering.core import CoreWords
 from alerting.rendering.leftover import denies_drill
 from alerting.rendering.markup import paragraph, refused_markup, text_of
@@ -112,8 +112,7 @@ def _filled(
     """Return one block's text with the core's words in front where the author left them out."""
     code = compiled(block)
     if code.problems:  # of a template that was sound, by an engine that has become stricter since
-        where = f"{template.path}:{{}}: {block.name}"
-        problems += [Problem(where=where.format(n), what=what, fix=fix) for n, what, fix in code.problems]
+        problems += told(template, block, code.problems)
         return ""
     try:
         text = _tidy(block.name, code.fill(words))

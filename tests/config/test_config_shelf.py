@@ -87,6 +87,16 @@ def test_a_kept_template_is_not_parsed_again_until_its_file_changes(folder):
     )
 
 
+def test_a_template_kept_from_one_folder_is_not_taken_for_the_same_words_in_another(folder):
+    """Its problems, and whoever reviews it, go by where it stands."""
+    found(folder, "gas-leak")
+    (folder / "templates").rename(folder / "words")
+
+    moved = TemplateStore(folder / "words", kept=KeptTemplates(folder / "state")).find("gas-leak")
+
+    assert moved.path == "words/gas-leak.md"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

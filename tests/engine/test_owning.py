@@ -2,15 +2,18 @@
 
 import asyncio
 import sqlite3
+import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from alerting.broadcast.lane import Rules
 from alerting.clock import SystemClock, micros
+from alerting.engine.control import ask
 from alerting.errors import LedgerBusy
 from alerting.ledger.lock import RunnerLock
 from alerting.ledger.sqlite import SqliteLedger
@@ -90,6 +93,28 @@ def test_a_second_runner_is_refused_and_touches_nothing(program):
         runner(program).run(None)
 
     assert program.one.sent == []
+
+
+def test_a_request_whose_room_an_update_has_taken_is_answered_in_words(program, monkeypatch):
+    """Its files may have been replaced while it runs, and some are read only when they are asked for."""
+    program.config = SimpleNamespace(operators=None, path=program.state / "none.yaml", state=program.state)
+    program.one.capabilities = program.one.capabilities._replace(rate_per_s=10)
+    monkeypatch.setitem(sys.modules, "alerting.broadcast.receipts", None)
+    monkeypatch.delattr("alerting.broadcast.receipts", raising=False)
+    told = []
+
+    def asking():
+        while not told:
+            with suppress(LedgerBusy):  # it is only beginning
+                told.append(ask(program.state, {"verb": "receipts"}, timeout=5))
+
+    other = threading.Thread(target=asking, daemon=True)
+    other.start()
+    runner(program).run(None)
+    other.join(5)
+
+    assert "restart it" in str(told)
+    assert len(program.one.sent) == 20
 
 
 def test_a_ledger_another_program_locks_for_a_while_is_waited_for(program):
