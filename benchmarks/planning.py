@@ -41,7 +41,7 @@ def planned(roster: Roster) -> int:
         opening = Opening(alert=alert, lanes=lanes, actor=Actor(name="bench"), digest="d")
         ledger.open_alert(opening, at=micros(clock.now()))
         for channel, kind in (("sms", AddressKind.PHONE), ("mail", AddressKind.EMAIL)):
-            rows = NewList(path=roster.path, question=roster.listed(kind))
+            rows = NewList(roster.path, roster.listed(kind), roster.digest)
             count += ledger.add_list(alert.id, channel, rows, priority=1)
         ledger.planned(alert.id, recipients=count, notes={})
     ledger.close()

@@ -2,17 +2,18 @@
 
 Checking a number costs ten times what sending it does, so it is not done again at 2 am: a roster is
 rebuilt when its list's path, size, time of change or filter differ, and otherwise counts and streams
-without looking at the list. Memory stays flat: what is distinct is found by sorting, in the file's database.
+without looking at the list. Its name says what it held when it was checked, so that whoever takes it over can
+tell whether it still does. Memory stays flat: what is distinct is found by sorting, in the file's database.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
-from glob import escape
+from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -28,8 +29,12 @@ from alerting.named import NamedTuple
 #: Raised whenever checking changes, so that an older roster is not trusted.
 _VERSION: Final = "2"
 _CHUNK: Final = 5_000
-#: Digits of what names the state of a list in its roster's name.
+#: Digits of what names the state of a list in its roster's name, and of what names the roster's own.
 _MARK: Final = 16
+_DIGEST: Final = 64
+_SUFFIX: Final = ".roster"
+#: Bytes of a roster that are digested at a time.
+_PIECE: Final = 1 << 18
 _AT_ONCE: Final = 50
 _ADD: Final = "INSERT INTO entry (recipient, phone, email, own) VALUES (?, ?, ?, ?)"
 _EXAMPLES: Final = 20
@@ -72,17 +77,25 @@ class Counts(NamedTuple):
 
 
 class Roster:
-    """A checked audience in a file of its own."""
+    """A checked audience in a file of its own, which nobody changes any more."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._counts: Counts | None = None
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file as it was when the list had been checked, in hex."""
+        return self.path.stem[-_DIGEST:]
 
     def counts(self) -> Counts:
         """Return what the roster holds, without reading its rows."""
-        with _reading(self.path) as db:
-            [(raw,)] = db.execute("SELECT value FROM meta WHERE name = 'counts'").fetchall()
-        told = json.loads(raw)
-        return Counts(**{**told, "examples": tuple(told["examples"])})
+        if self._counts is None:
+            with _reading(self.path) as db:
+                [(raw,)] = db.execute("SELECT value FROM meta WHERE name = 'counts'").fetchall()
+            told = json.loads(raw)
+            self._counts = Counts(**{**told, "examples": tuple(told["examples"])})
+        return self._counts
 
     def listed(self, kind: AddressKind, *, fallback: AddressKind | None = None) -> str:
         """Return the question to this file for everybody who has an address of a kind, each address once.
@@ -138,27 +151,31 @@ def roster_of(source: AudienceSource, *, name: str, list_path: Path, salt: str, 
     mark = text_digest(
         _VERSION, str(list_path.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), salt
     )
-    path = directory / f"{name}-{mark[:_MARK]}.roster"
+    known = f"{name}-{mark[:_MARK]}."
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not _whole(path):
-            _build(source, path, list_path)
-            _sweep(directory, name, keep=path)
+        roster = _kept(directory, known)
+        if roster is None:
+            roster = _build(source, directory, known, list_path)
+            _sweep(directory, name, keep=roster.path)
     except (OSError, sqlite3.Error) as error:
         raise _unkept(directory, error) from error
-    return Roster(path)
+    return roster
 
 
-def _whole(path: Path) -> bool:
-    """Whether a roster is there and can be read; a damaged one is built anew."""
-    try:
-        return path.exists() and Roster(path).counts().recipients > 0
-    except (AudienceProblem, sqlite3.Error, ValueError, TypeError):
-        return False
+def _kept(directory: Path, known: str) -> Roster | None:
+    """Return the roster of a state of a list if it is there and can be read; a damaged one is built anew."""
+    for name in os.listdir(directory):  # noqa: PTH208 - a third of what a glob takes
+        if name.startswith(known) and name.endswith(_SUFFIX):
+            roster = Roster(directory / name)
+            with suppress(AudienceProblem, sqlite3.Error, ValueError, TypeError):
+                if roster.counts().recipients > 0:
+                    return roster
+    return None
 
 
-def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.draft")
+def _build(source: AudienceSource, directory: Path, known: str, list_path: Path) -> Roster:
+    draft = directory / f"{known}{os.getpid()}.draft"
     draft.unlink(missing_ok=True)
     os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
     db = sqlite3.connect(draft, isolation_level=None)
@@ -177,20 +194,28 @@ def _build(source: AudienceSource, path: Path, list_path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('counts', ?)", (json.dumps(_plain(counts)),))
         db.execute("COMMIT")
         db.close()
-        _sync(draft)
+        path = directory / f"{known}{_synced(draft)}{_SUFFIX}"
         draft.replace(path)
+        return Roster(path)
     finally:
         db.close()
         draft.unlink(missing_ok=True)
 
 
-def _sync(draft: Path) -> None:
-    """Have a file on the disk before it takes its name: a power cut must leave no half a list there."""
-    file = os.open(draft, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+def _synced(draft: Path) -> str:
+    """Have a file on the disk before it takes its name: a power cut must leave no half a list there.
+
+    Return its digest.
+    """
+    # Read only when a list has changed.
+    from hashlib import sha256
+
+    digest = sha256()
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _fill(db: sqlite3.Connection, source: AudienceSource) -> Counts:
@@ -287,9 +312,11 @@ def _reading(path: Path) -> closing[sqlite3.Connection]:
 
 
 def _sweep(directory: Path, name: str, *, keep: Path) -> None:
-    """Remove rosters of earlier states of the list: they are copies of personal data."""
-    for old in directory.glob(f"{escape(name)}-{'[0-9a-f]' * _MARK}.roster"):
-        if old != keep:
+    """Remove rosters of earlier states of the list, and of earlier versions: they are personal data."""
+    hexadecimal = "[0-9a-f]"
+    mine = f"{re.escape(name)}-{hexadecimal}{{{_MARK}}}(\\.{hexadecimal}{{{_DIGEST}}})?{re.escape(_SUFFIX)}"
+    for old in directory.iterdir():
+        if old != keep and re.fullmatch(mine, old.name):
             old.unlink(missing_ok=True)
 
 

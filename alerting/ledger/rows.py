@@ -58,11 +58,13 @@ class NewList(NamedTuple):
     ``question`` is what to ask the SQLite file at ``path``, which nobody changes any more: it answers with
     ``place`` (from 0), ``address``, ``recipient``, ``fallback``, in the order of the places. Rows whose
     address is in ``without`` are left out. ``size`` is how many make a batch, 500 at most. ``total`` is how
-    many rows there are, those included; 0 where nobody has counted.
+    many rows there are, those included; 0 where nobody has counted. ``digest`` is the SHA-256 that the file
+    had when it was checked, in hex.
     """
 
     path: Path
     question: str
+    digest: str
     without: frozenset[str] = frozenset()
     size: int = 500
     total: int = 0

@@ -149,7 +149,7 @@ def _fill(
         question = _question(plan, lane, roster)
         held += map(NewDelivery._make, roster.among(question, stopped))
         count = roster.counts().addresses.get(lane.capabilities.address_kind, 0)
-        listed = NewList(path=roster.path, question=question, without=stopped, size=size, total=count)
+        listed = NewList(roster.path, question, roster.digest, without=stopped, size=size, total=count)
         if rolls is not None and count >= _MANY:
             rolls[lane.channel] = listed
         else:

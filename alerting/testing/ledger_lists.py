@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +30,8 @@ def listed(folder: Path, count: int, *, name: str = "list", **more: object) -> N
     question = (
         "SELECT id - 1 AS place, address, recipient, 'email:' || id || '@example.edu' AS fallback FROM person"
     )
-    return NewList(path=path, question=question, total=count, **more)  # type: ignore[arg-type]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return NewList(path=path, question=question, digest=digest, total=count, **more)  # type: ignore[arg-type]
 
 
 def leased(ledger: Ledger) -> list[Batch]:

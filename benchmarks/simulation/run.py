@@ -85,7 +85,7 @@ class People:
     """An audience nobody has to store: the n-th person's addresses follow from n."""
 
     def __init__(self, count: int) -> None:
-        self._count, self.path = count, Path()
+        self._count, self.path, self.digest = count, Path(), ""
 
     def counts(self) -> Counts:
         """Return what a checked list would say."""

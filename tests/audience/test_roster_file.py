@@ -1,5 +1,6 @@
 """The checked copy of a list: on the disk before it counts, built anew when it is damaged, told in words."""
 
+import hashlib
 import os
 import sqlite3
 
@@ -36,6 +37,22 @@ def test_a_copy_a_power_cut_left_broken_is_built_anew(people, tmp_path, left):
     assert len(numbers(kept(people, tmp_path / "audiences"))) == 2
 
 
+def test_a_copy_is_called_by_what_it_holds_and_earlier_ones_are_removed(people, tmp_path):
+    roster = kept(people, tmp_path / "audiences")
+    assert roster.digest == hashlib.sha256(roster.path.read_bytes()).hexdigest()
+    assert kept(people, tmp_path / "audiences").path == roster.path
+    # As an earlier version called them, of this list and of another audience.
+    head = roster.path.name.partition(".")[0]
+    (tmp_path / "audiences" / f"{head}.roster").touch()
+    (tmp_path / "audiences" / f"staff-night{head[5:]}.roster").touch()
+
+    people.write_text("phone\n+14135550103\n")
+    new = kept(people, tmp_path / "audiences")
+
+    left = {path.name for path in (tmp_path / "audiences").iterdir()}
+    assert left == {new.path.name, f"staff-night{head[5:]}.roster"}
+
+
 def test_a_copy_is_on_the_disk_before_it_takes_its_name(people, tmp_path, monkeypatch):
     told = []
     fsync, link = os.fsync, os.rename
@@ -59,7 +76,7 @@ def test_a_list_that_changes_while_it_is_read_is_told_in_a_sentence(people, tmp_
     people.write_text("phone\n+14135550103\n")
     kept(people, tmp_path / "audiences")
     with pytest.raises(AudienceProblem, match="the list changed while it was being read; nothing was sent"):
-        old.counts()
+        old.among(old.listed(AddressKind.PHONE), ["phone:+14135550101"])
 
 
 def test_signs_in_the_path_that_mean_something_in_an_address_are_only_signs(people, tmp_path):

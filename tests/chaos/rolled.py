@@ -4,6 +4,7 @@
 its own named by n. What it was promised is in that folder's ``said``, written after the commit it speaks of.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -27,7 +28,12 @@ QUESTION = "SELECT id - 1 AS place, address, '' AS recipient, '' AS fallback FRO
 
 def accept(ledger, path):
     rows = NewList(
-        path=path, question=QUESTION, size=SIZE, total=COUNT, without=frozenset([str(an_address(3))])
+        path=path,
+        question=QUESTION,
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        size=SIZE,
+        total=COUNT,
+        without=frozenset([str(an_address(3))]),
     )
     with ledger.transaction():
         ledger.open_alert(an_opening(*CHANNELS), at=NOW)

@@ -42,7 +42,7 @@ def planned(ledger, roster, alert_id, count):
     with ledger.transaction():
         opening = Opening(alert=alert, lanes=(a_lane(),), actor=Actor(name="lee"), digest="d")
         ledger.open_alert(opening, at=A_MOMENT_US)
-        rows = NewList(path=roster.path, question=roster.listed(AddressKind.PHONE))
+        rows = NewList(roster.path, roster.listed(AddressKind.PHONE), roster.digest)
         assert ledger.add_list(alert_id, "sms-main", rows, priority=1) == count
         ledger.planned(alert_id, recipients=count, notes={})
 
