@@ -149,6 +149,7 @@ class EmbeddedEngine:
         while True:
             await self._rolls.wait()
             self._rolls.clear()
+            await self._precedence.read()
             await asyncio.sleep(self._head_start_s)
             try:
                 while channel := await self._writer.do(_unrolled):

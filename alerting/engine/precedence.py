@@ -36,12 +36,16 @@ class Precedence:
     async def turn(self, channel: Channel) -> None:
         """Return when it is this channel's turn: a feed has read its library, the others have let it."""
         if not channel.capabilities.feeds:
-            # Lanes that were started in the same moment have said by then that they read.
-            await asyncio.sleep(0)
-            if self._reading:
-                await asyncio.wait(self._reading.values(), timeout=self._longest_s)
+            await self.read()
         elif task := self._begin(channel):
             await asyncio.wait([task])
+
+    async def read(self) -> None:
+        """Return when no feed reads its library any more, or one takes too long."""
+        # Lanes that were started in the same moment have said by then that they read.
+        await asyncio.sleep(0)
+        if self._reading:
+            await asyncio.wait(self._reading.values(), timeout=self._longest_s)
 
     def _begin(self, channel: Channel) -> asyncio.Task[None] | None:
         """Return what reads a channel's libraries; None when that has been done."""

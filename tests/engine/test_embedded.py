@@ -21,6 +21,7 @@ from alerting.engine.embedded import EmbeddedEngine
 from alerting.errors import LedgerUnavailable
 from alerting.ledger.sqlite import SqliteLedger
 from alerting.ledger.writer import GroupWriter
+from alerting.model.audience import Address
 from alerting.model.outcome import Accepted
 from alerting.telemetry import QuietLog
 from alerting.testing.builders import an_actor, some_deliveries
@@ -266,6 +267,25 @@ async def test_a_post_leaves_before_a_row_of_the_people_is_written_and_they_are_
     assert set_up.counts("texts") == {"accepted": 1_200}
     assert posts.calls.total() == 1
     assert texts.calls.total() == 1_200
+
+
+async def test_rows_of_the_people_are_not_written_while_a_feed_reads_its_library(
+    stage, tmp_path, monkeypatch
+):
+    """That takes longer than the head start: both would have the same core, and the post would wait."""
+    rows = []
+    feeds = (Address.parse("feed:x/campus"),)
+    posts = Scripted("posts", lambda *_: (rows.append(written(set_up)), Accepted("1"))[1], feeds=feeds)
+    posts.needs = ("slow_library_of_posts",)
+    (tmp_path / "slow_library_of_posts.py").write_text("import time; time.sleep(0.4)")
+    monkeypatch.syspath_prepend(tmp_path)
+    set_up = stage(posts, Scripted("texts"))
+    with_a_list(set_up, tmp_path)
+
+    await run(engine(set_up, set_up.channels.get, head_start_s=0.1))
+
+    assert rows == [1]
+    assert set_up.counts("texts") == {"accepted": 1_200}
 
 
 async def test_a_list_that_is_cancelled_before_is_on_record_when_the_engine_ends(stage, tmp_path):
