@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,27 +56,35 @@ _LOG_S: Final = 1.0
 _AFTER_S: Final = 2.0
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Runner:
     """Owns the ledger of one state directory while it runs.
 
     ``app`` builds the house and its channels. ``sleep`` passes the time while another program is
-    writing to the ledger. ``beside`` runs in the same loop for as long as the lanes do.
+    writing to the ledger. ``beside`` runs in the same loop for as long as the lanes do. ``desk`` answers
+    what only a face knows, None to what it does not know either. ``one_of_many`` is a worker: it takes no
+    lock of this host, and listens to nobody. ``mine`` says on which channels this process sends.
     """
 
-    app: App
-    state: Path
-    clock: Clock
-    sleep: Callable[[float], None] = time.sleep
-    beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None
-    desk: Desk | None = None  #: answers what only a face knows; None to what it does not know either
-    one_of_many: bool = False  #: a worker: it takes no lock of this host, and listens to nobody
-    mine: Callable[[str], bool] = lambda _: True  #: which channels this process sends on
-    _engine: EmbeddedEngine = field(init=False)
-    _leaving: Leaving = field(init=False)
-    _recalls: Recalls = field(init=False)
-    _writer: GroupWriter = field(init=False)
-    _accepted: bool = field(init=False, default=False)
+    _engine: EmbeddedEngine
+    _leaving: Leaving
+    _recalls: Recalls
+    _writer: GroupWriter
+    _accepted: bool = False
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        state: Path,
+        clock: Clock,
+        sleep: Callable[[float], None] = time.sleep,
+        beside: Callable[[GroupWriter], AbstractAsyncContextManager[None]] | None = None,
+        desk: Desk | None = None,
+        one_of_many: bool = False,
+        mine: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self.app, self.state, self.clock, self.sleep = app, state, clock, sleep
+        self.beside, self.desk, self.one_of_many, self.mine = beside, desk, one_of_many, mine
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -146,9 +153,15 @@ class Runner:
         stop = asyncio.Event()
         self._leaving.heed(stop)
         self._engine = engine_for(self.app, self._writer, clock=self.clock, mine=self._ours)
-        app, look, pauses = self.app, self._engine.look, PATIENT if forever else BRIEF
         self._recalls = Recalls(
-            app.channel, app.own_reader, self._writer, self.clock, app.log, look, pauses, app.alone
+            channel=self.app.channel,
+            reader=self.app.own_reader,
+            writer=self._writer,
+            clock=self.clock,
+            log=self.app.log,
+            nudge=self._engine.look,
+            pauses=PATIENT if forever else BRIEF,
+            alone=self.app.alone,
         )
         try:
             async with self.beside(self._writer) if self.beside else nullcontext():

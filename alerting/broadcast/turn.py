@@ -6,7 +6,6 @@ All of a turn commits together, and turns of several lanes share a commit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from alerting.broadcast.work import Hold, Item
@@ -22,33 +21,40 @@ _SECOND: Final = 1_000_000
 _SURE: Final = 0.75
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Turn:
     """What a lane asks of the ledger. Instants are microseconds, ``asked`` is in monotonic seconds."""
 
-    channel: str
-    owner: str
-    _: KW_ONLY
-    now: int
-    lease_until: int
-    asked: float = 0.0
-    results: dict[Hold, list[Settled]] = field(default_factory=dict)
-    handed: dict[Hold, list[int]] = field(default_factory=dict)
-    claims: dict[Hold, list[Item]] = field(default_factory=dict)
-    finished: list[Hold] = field(default_factory=list)
-    kept: list[Hold] = field(default_factory=list)
-    expired: set[str] = field(default_factory=set)
-    lookups: list[Item] = field(default_factory=list)  #: rows the provider is about to be asked for
-    open_calls: int = 0  #: calls this lane has open
-    over: bool = False  #: whether these are more than its part
+    over: bool = False  #: whether its open calls are more than its part
     speaks: bool = False  #: whether to ask for this lane's share of its channel
     word: bool = False  #: whether to say that it is there
     joins: bool = False  #: whether to join those who speak, if there is something to take up
-    leaves: bool = False  #: whether to leave them
     look: bool = False  #: whether to take up another batch
     only: int = 0  #: the one to take up; 0 for the most urgent
     skip: tuple[int, ...] = ()
     threads: bool = False  #: whether the channel refers to an incident's earlier messages
+
+    def __init__(
+        self,
+        channel: str,
+        owner: str,
+        *,
+        now: int,
+        lease_until: int,
+        asked: float = 0.0,
+        open_calls: int = 0,
+        leaves: bool = False,
+    ) -> None:
+        self.channel, self.owner = channel, owner
+        self.now, self.lease_until, self.asked = now, lease_until, asked
+        self.open_calls = open_calls  #: calls this lane has open
+        self.leaves = leaves  #: whether to leave those who speak
+        self.results: dict[Hold, list[Settled]] = {}
+        self.handed: dict[Hold, list[int]] = {}
+        self.claims: dict[Hold, list[Item]] = {}
+        self.finished: list[Hold] = []
+        self.kept: list[Hold] = []
+        self.expired: set[str] = set()
+        self.lookups: list[Item] = []  #: rows the provider is about to be asked for
 
     @property
     def lease_s(self) -> float:
@@ -88,15 +94,16 @@ class Leased(NamedTuple):
     threads: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Answer:
     """What the ledger answered: rows that may now be sent, batches no longer ours, a new batch."""
 
-    claimed: dict[Hold, frozenset[int]] = field(default_factory=dict)
     ours: frozenset[int] | None = None
     leased: Leased | None = None
     next_due: int | None = None
-    share: Share | None = None
+
+    def __init__(self, *, share: Share | None = None) -> None:
+        self.share = share
+        self.claimed: dict[Hold, frozenset[int]] = {}
 
 
 def commit(ledger: Ledger, turn: Turn) -> Answer:

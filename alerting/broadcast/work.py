@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from alerting.broadcast.retry import Life
@@ -52,7 +52,6 @@ def _address(text: str) -> Address:
     return Address(_KINDS[kind], value)
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Item:
     """One delivery in hand.
 
@@ -62,15 +61,13 @@ class Item:
     when it is looked up.
     """
 
-    row: Row
-    hold: Hold
-    asks: int = 0
-    absent: int = 0
-    duplicate: bool = False
-    claimed_at: float = 0.0
-    trial: bool = False
-    inherited: bool = False
-    others: tuple[str, ...] = ()
+    __slots__ = "absent", "asks", "claimed_at", "duplicate", "hold", "inherited", "others", "row", "trial"
+
+    def __init__(self, row: Row, hold: Hold, *, claimed_at: float = 0.0) -> None:
+        self.row, self.hold, self.claimed_at = row, hold, claimed_at
+        self.asks = self.absent = 0
+        self.duplicate = self.trial = self.inherited = False
+        self.others: tuple[str, ...] = ()
 
     @property
     def lookup(self) -> bool:
@@ -88,7 +85,6 @@ class Item:
         return instant(self.row.sent_at)
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Hold:
     """A leased batch: rows to send in order, rows that wait for a time, and how many are out.
 
@@ -97,19 +93,16 @@ class Hold:
     that somebody else has the batch: nothing of it may be sent here any more.
     """
 
-    batch: Batch
-    facts: Facts
-    fresh: deque[Item] = field(default_factory=deque)
-    later: list[tuple[int, int, Item]] = field(default_factory=list)
-    threads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    out: int = 0
-    short: bool = False
-    lost: bool = False
-    _order: int = 0
-    _key: Callable[[str], str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._key = delivery_keys(self.batch.alert_id, self.batch.channel)
+    def __init__(
+        self, batch: Batch, facts: Facts, *, threads: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    ) -> None:
+        self.batch, self.facts, self.threads = batch, facts, threads
+        self.fresh: deque[Item] = deque()
+        self.later: list[tuple[int, int, Item]] = []
+        self.out = 0
+        self.short = self.lost = False
+        self._order = 0
+        self._key = delivery_keys(batch.alert_id, batch.channel)
 
     @classmethod
     def of(

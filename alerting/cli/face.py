@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,22 +22,31 @@ if TYPE_CHECKING:
 JSON_VERSION: Final = 1
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Face:
-    """One run of the command line. ``app`` is built when a command first asks for it."""
+    """One run of the command line. ``app`` is built when a command first asks for it.
 
-    config: Path
-    state: Path | None
-    sandbox: bool
-    local: bool = False  #: whether to go without the shared ledger, with a record of this host's own
-    without: tuple[str, ...] = ()  #: channels this command does without
-    stops: bool = (
-        False  #: whether the command only looks or stops, and does so even by an older channels.yaml
-    )
-    _app: App | None = field(default=None)
-    _view: App | None = field(default=None)
-    #: Open reading connections of every program of this run: none may be open when one of them forks.
-    readers: list[Reader] = field(default_factory=list)
+    ``local`` goes without the shared ledger, with a record of this host's own; ``without`` are channels this
+    command does without.
+    """
+
+    #: Whether the command only looks or stops, and does so even by an older channels.yaml.
+    stops: bool = False
+    _app: App | None = None
+    _view: App | None = None
+
+    def __init__(
+        self,
+        *,
+        config: Path,
+        state: Path | None,
+        sandbox: bool,
+        local: bool = False,
+        without: tuple[str, ...] = (),
+    ) -> None:
+        self.config, self.state, self.sandbox = config, state, sandbox
+        self.local, self.without = local, without
+        #: Open reading connections of every program of this run: none may be open when one of them forks.
+        self.readers: list[Reader] = []
 
     @property
     def app(self) -> App:

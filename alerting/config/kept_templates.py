@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alerting.rendering.template import Template
 
 #: Raised when the form of what is kept changes.
-_VERSION: Final = 1
+_VERSION: Final = 2
 #: What of this program shapes the result.
 _FILES: Final = shelf.files_of(
     ("rendering", "model", "config/codec.py", "config/kept_templates.py", "digest.py", "named.py")
@@ -41,12 +41,16 @@ class KeptTemplates:
 
     def keep(self, template: Template, raw: bytes) -> None:
         """Keep what a file of these bytes says, if its blocks hold no mistake: nobody looks again."""
-        from alerting.rendering.compiled import mistakes
+        from alerting.rendering.compiled import compiled, mistakes
 
         # Whatever is wrong with it is told to who sends it. It may be another than the one looked for.
         with suppress(Exception):
             if not mistakes(template):
-                sound = plain(template._replace(sound=True), Recorder())
+                blocks = {
+                    name: block._replace(pieces=compiled(block).pieces)
+                    for name, block in template.blocks.items()
+                }
+                sound = plain(template._replace(sound=True, blocks=blocks), Recorder())
                 shelf.write(self._place(template.name), {**_marks(template.path, raw), "template": sound})
 
     def _place(self, name: str) -> Path:

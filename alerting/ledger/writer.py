@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -24,19 +23,25 @@ T = TypeVar("T")
 _FIRST_WAIT: Final = 0.1
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Task:
     """Something to do inside a transaction, and who waits for it.
 
     ``loop`` is set when the waiting side is a coroutine: ``future`` then belongs to that loop.
     """
 
-    fn: Callable[[Ledger], Any]
-    future: Future[Any] | asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop | None = None
-    between: bool = False  #: outside any transaction, after those that came with it
     result: Any = None
     error: BaseException | None = None
+
+    def __init__(
+        self,
+        fn: Callable[[Ledger], Any],
+        future: Future[Any] | asyncio.Future[Any],
+        loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        between: bool = False,
+    ) -> None:
+        self.fn, self.future, self.loop = fn, future, loop
+        self.between = between  #: outside any transaction, after those that came with it
 
 
 class GroupWriter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from alerting.errors import Problem
 from alerting.named import NamedTuple
 from alerting.rendering.leftover import denies_drill, leftover
 from alerting.rendering.markup import text_of
+from alerting.rendering.pieces import Pieces, names_in, pieces_of, put_together
 from alerting.rendering.suggest import suggestion
 from alerting.rendering.template import CORE_NAMES, Block, Template
 
@@ -42,6 +43,7 @@ class Compiled(NamedTuple):
     template: jinja2.Template | None
     names: Mapping[str, int]
     problems: tuple[tuple[int, str, str], ...]  #: (line, what, fix)
+    pieces: Pieces | None = None
 
     def fill(self, words: Mapping[str, str]) -> str:
         """Return the block with its names replaced, cut off above 64 kB.
@@ -49,14 +51,19 @@ class Compiled(NamedTuple):
         Raises:
             OverflowError: it would be longer.
         """
-        assert self.template is not None
-        pieces, size = [], 0
-        for piece in self.template.generate(words):
-            size += len(piece)
+        said, size = [], 0
+        for text in self._texts(words):
+            size += len(text)
             if size > _MAX_OUTPUT:
                 raise OverflowError
-            pieces.append(piece)
-        return "".join(pieces)
+            said.append(text)
+        return "".join(said)
+
+    def _texts(self, words: Mapping[str, str]) -> Iterator[str]:
+        if self.template is not None:
+            return self.template.generate(words)
+        assert self.pieces is not None
+        return put_together(self.pieces, words, _escaped() if self.block.name == "email_html" else str)
 
 
 @cache
@@ -74,6 +81,21 @@ def _environment(*, html: bool) -> SandboxedEnvironment:
     return made
 
 
+def _escaped() -> Callable[[str], str]:
+    """Return what Jinja2 shows a value with in a page."""
+    from markupsafe import escape
+
+    return escape
+
+
+def ready(block: Block) -> Compiled:
+    """Return a block to be filled: in pieces where that was looked at before, otherwise compiled."""
+    if block.pieces is None:
+        return compiled(block)
+    names = dict.fromkeys(names_in(block.pieces), block.line)
+    return Compiled(block=block, template=None, names=names, problems=(), pieces=block.pieces)
+
+
 @lru_cache(maxsize=256)
 def compiled(block: Block) -> Compiled:
     """Parse, check and compile one block; the same block is compiled once."""
@@ -83,15 +105,16 @@ def compiled(block: Block) -> Compiled:
     try:
         tree = environment.parse(block.source)
         problems = tuple(_outside(tree, block))
+        pieces = None if problems else pieces_of(tree)
         template = None if problems else environment.from_string(tree)
         names = {} if problems else dict(_names(tree, block))
     except TemplateSyntaxError as error:
         problems = ((block.line + error.lineno - 1, error.message or "cannot be read", "correct it"),)
-        template, names = None, {}
+        template, names, pieces = None, {}, None
     except (TemplateError, RecursionError, ValueError) as error:
         problems = ((block.line, f"cannot be read ({type(error).__name__})", "write it more simply"),)
-        template, names = None, {}
-    return Compiled(block=block, template=template, names=names, problems=problems)
+        template, names, pieces = None, {}, None
+    return Compiled(block=block, template=template, names=names, problems=problems, pieces=pieces)
 
 
 def _outside(tree: nodes.Template, block: Block) -> Iterator[tuple[int, str, str]]:

@@ -14,7 +14,7 @@ from typing import Final
 from alerting.errors import Problem, TemplateProblem
 from alerting.model.alert import Status
 from alerting.model.message import Message
-from alerting.rendering.compiled import compiled, mistakes, told
+from alerting.rendering.compiled import mistakes, ready, told
 from alerting.rendering.core import CoreWords
 from alerting.rendering.leftover import denies_drill
 from alerting.rendering.markup import paragraph, refused_markup, text_of
@@ -110,7 +110,7 @@ def _filled(
     template: Template, block: Block, words: Mapping[str, str], core: CoreWords, problems: list[Problem]
 ) -> str:
     """Return one block's text with the core's words in front where the author left them out."""
-    code = compiled(block)
+    code = ready(block)
     if code.problems:  # of a template that was sound, by an engine that has become stricter since
         problems += told(template, block, code.problems)
         return ""

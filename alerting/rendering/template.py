@@ -19,6 +19,7 @@ from alerting.model.alert import (
     Urgency,
 )
 from alerting.named import NamedTuple
+from alerting.rendering.pieces import Pieces
 
 #: The blocks a template may have, in the order a plain text is taken from when ``message`` is not there.
 BLOCKS: Final = ("message", "sms", "post", "email", "subject", "email_html")
@@ -57,11 +58,15 @@ class Variable(NamedTuple):
 
 
 class Block(NamedTuple):
-    """One text of a template, as written. ``line`` is where its first line stands in the file."""
+    """One text of a template, as written. ``line`` is where its first line stands in the file.
+
+    ``pieces`` is what Jinja2 has read, where that was looked at before and no engine is needed to fill it.
+    """
 
     name: str
     source: str
     line: int
+    pieces: Pieces | None = None
 
 
 class Template(NamedTuple):

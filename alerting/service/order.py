@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from alerting.errors import PlanRefused, Problem
 from alerting.ledger.rows import Actor
+from alerting.named import NamedTuple
 from alerting.service.planning import Request
 
 if TYPE_CHECKING:
     from alerting.broadcast.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """An alert to open: what was asked, when, by whom, and the digest of what was shown for it.
 
     ``token`` says who gives the order where the account does not. ``approval`` names the request of
@@ -30,11 +29,14 @@ class Order:
     digest: str
     actor: Actor
     run_key: str
-    token: str = field(default="", repr=False)
+    token: str = ""
     approval: str = ""
     break_glass: str = ""
     one_more: bool = False
     by: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Order({self.run_key!r}, by {self.actor.name!r})"  # and nothing that is secret
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the control socket carries it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -46,7 +45,6 @@ _EVERY_S: Final = 5.0
 _OUT: Final = frozenset(State) - UNREACHED - {State.UNDELIVERED}
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Retreat:
     """What came of a recall so far.
 
@@ -54,14 +52,14 @@ class Retreat:
     corrections were not needed any more; ``deleted`` posts are gone, ``kept`` ones were to go and did not.
     """
 
-    asked: int = 0
-    taken_back: int = 0
-    spared: int = 0
-    deleted: int = 0
-    kept: int = 0
+    def __init__(self) -> None:
+        self.asked = self.taken_back = self.spared = self.deleted = self.kept = 0
+
+    def told(self) -> dict[str, int]:
+        """Return it as the record keeps it."""
+        return dict(vars(self))
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Recalls:
     """Takes back for every recall that is not finished; one task each.
 
@@ -70,16 +68,23 @@ class Recalls:
     whether no other host does what a word says, for as long as it is held.
     """
 
-    channel: Callable[[str], Channel]
-    reader: Callable[[], LedgerReader | None]
-    writer: LedgerWriter
-    clock: Clock
-    log: Log
-    nudge: Callable[[], None]
-    pauses: Sequence[float] = BRIEF
-    alone: Callable[[str], AbstractContextManager[bool]] = lambda _: nullcontext(enter_result=True)
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _looks: set[asyncio.Task[None]] = field(default_factory=set)
+    def __init__(
+        self,
+        *,
+        channel: Callable[[str], Channel],
+        reader: Callable[[], LedgerReader | None],
+        writer: LedgerWriter,
+        clock: Clock,
+        log: Log,
+        nudge: Callable[[], None],
+        pauses: Sequence[float] = BRIEF,
+        alone: Callable[[str], AbstractContextManager[bool]] = lambda _: nullcontext(enter_result=True),
+    ) -> None:
+        self.channel, self.reader, self.writer = channel, reader, writer
+        self.clock, self.log, self.nudge = clock, log, nudge
+        self.pauses, self.alone = pauses, alone
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looks: set[asyncio.Task[None]] = set()
 
     def look(self, *, again: bool = False) -> None:
         """Begin whatever recall is on record and not finished; ``again`` begins anew what was left."""
@@ -165,7 +170,7 @@ class _TakingBack:
         name, at = self._recall.alert.id, micros(self._house.clock.now())
         back, spared = await self._read(partial(gone_so_far, recall=self._recall.alert))
         asked = self._done.asked + back - self._done.taken_back
-        told = asdict(replace(self._done, asked=asked, taken_back=back, spared=spared))
+        told = {**self._done.told(), "asked": asked, "taken_back": back, "spared": spared}
         if await self._house.writer.do(lambda ledger: note_taken_back(ledger, name, told, at=at)):
             self._house.log.info(TAKEN_BACK, alert=name, **told)
 

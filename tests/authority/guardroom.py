@@ -1,6 +1,5 @@
 """A campus with operators and a ledger, where orders come in as the owner of the ledger takes them."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -114,7 +113,7 @@ class Guardroom:
             run_key=run_key or f"{template}-{place}-{self.clock.now().timestamp()}-{by}",
             by=(by,) if self.operators else (),
         )
-        return replace(order, **more), plan
+        return order._replace(**more), plan
 
     def give(self, order, plan):
         """Open an order as the owner of the ledger does, all or nothing."""

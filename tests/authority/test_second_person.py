@@ -1,7 +1,6 @@
 """What needs a second person gets one, or a reason; whoever brings the order, in the transaction itself."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -146,7 +145,7 @@ def _with(room, asked, **changes):
         run_key="another",
         approval=asked.id,
     )
-    return replace(order, **changes), plan
+    return order._replace(**changes), plan
 
 
 def test_an_approval_for_a_changed_text_is_void(room):
@@ -163,13 +162,13 @@ def test_an_approval_is_good_for_exactly_what_was_asked(room, change):
     order, plan = _with(room, asked)
     match change:
         case "place":
-            order = replace(order, request=order.request._replace(values={"place": "Other"}))
+            order = order._replace(request=order.request._replace(values={"place": "Other"}))
         case "as_of":
-            order = replace(order, as_of=order.as_of + timedelta(minutes=1))
+            order = order._replace(as_of=order.as_of + timedelta(minutes=1))
         case "audience":
-            order = replace(order, request=order.request._replace(audience="staff"))
+            order = order._replace(request=order.request._replace(audience="staff"))
         case "by":
-            order = replace(order, by=())
+            order = order._replace(by=())
     with pytest.raises(NotAllowed, match="not what was asked for"):
         room.give(order, plan)
     assert room.alerts() == []
@@ -352,7 +351,7 @@ def test_what_follows_an_alert_is_never_asked_about_and_is_no_alert_more(room, k
         room.send("fire", place=f"Hall {number}")
     order, plan = room.order("fire", place="Hall 0", run_key="what is new")
     follow_up = plan._replace(subject=plan.subject._replace(msg_type=kind))
-    assert room.give(replace(order, digest=follow_up.digest), follow_up).alert_id
+    assert room.give(order._replace(digest=follow_up.digest), follow_up).alert_id
     assert just_sent(room.ledger, room.clock.now()) == 3
 
 

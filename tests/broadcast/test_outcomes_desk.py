@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import deque
 
 from stage import Searchable
 
@@ -43,7 +42,7 @@ def a_hold():
         alert_id="L-7K2QXD", content=a_content(), life=Life(expires_at=ENDS, live=True), expires_at=A_MOMENT
     )
     batch = Batch(id=1, alert_id="L-7K2QXD", channel="x", priority=50, epoch=1, rows=())
-    return Hold(batch=batch, facts=facts, fresh=deque())
+    return Hold(batch=batch, facts=facts)
 
 
 async def test_a_look_up_that_went_back_remembers_that_its_message_went_out_twice():

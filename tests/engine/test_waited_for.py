@@ -44,6 +44,20 @@ def app(tmp_path):
     return made
 
 
+def test_an_order_says_nothing_of_the_token_it_came_with():
+    order = Order(
+        request=Request(template="gas-leak"),
+        as_of=NOW,
+        digest="d",
+        actor=Actor(name="ann"),
+        run_key="once",
+        token="of-ann-alone",
+    )
+
+    assert "once" in repr(order)
+    assert "of-ann-alone" not in f"{order!r} {order} {[order]}"
+
+
 def test_an_alert_lives_from_when_it_is_on_record_and_is_judged_as_of_then(app):
     """An approval that ran out meanwhile is none any more, and nobody's alert has a part of its life behind it."""
     request = Request(template="gas-leak", values={"place": "Baker Hall"})

@@ -77,12 +77,12 @@ def owner(path, provider, **more):
     writer = GroupWriter(lambda: SqliteLedger.open(path, clock=SystemClock()))
     log = more.pop("log", None) or QuietLog()
     recalls = Recalls(
-        lambda name: provider if name == provider.name else Provider(name),
-        lambda: SqliteLedger.open(path, write=False, clock=SystemClock()),
-        writer,
-        SystemClock(),
-        log,
-        lambda: None,
+        channel=lambda name: provider if name == provider.name else Provider(name),
+        reader=lambda: SqliteLedger.open(path, write=False, clock=SystemClock()),
+        writer=writer,
+        clock=SystemClock(),
+        log=log,
+        nudge=lambda: None,
         **{"pauses": (), **more},
     )
     return recalls, writer

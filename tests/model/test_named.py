@@ -51,8 +51,36 @@ def test_it_is_what_typing_makes_of_the_same_class():
     assert pickle.loads(pickle.dumps(Ours("a", 5))) == Ours("a", 5)
     with pytest.raises(AttributeError):
         Ours("a").name = "b"
-    with pytest.raises(TypeError):
-        Ours()
+    assert (Ours._make(["a", 2]), Ours("a")._replace(size=2)) == (("a", 2), ("a", 2))
+    assert type(Ours._make(["a", 2])) is type(Ours("a")._replace(size=2)) is Ours
+    assert Ours.name.__doc__ == Theirs.name.__doc__
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kind: kind(),
+        lambda kind: kind("a", 1, 2),
+        lambda kind: kind("a", colour=1),
+        lambda kind: kind._make(["a"]),
+        lambda kind: kind("a")._replace(colour=1, size=2),
+    ],
+    ids=["no value", "one too many", "unknown", "made of too few", "another in place of none"],
+)
+def test_what_it_refuses_it_refuses_in_the_words_of_typings_own(ask):
+    with pytest.raises((TypeError, ValueError)) as told:
+        ask(Ours)
+    with pytest.raises((TypeError, ValueError)) as theirs:
+        ask(Theirs)
+
+    assert told.type is theirs.type
+    assert str(told.value) == str(theirs.value).replace("Theirs", "Ours")
+
+
+def test_classes_of_as_many_fields_keep_their_own_names():
+    pair = Yes("x"), No(why="y"), Ours(size=1, name="z")
+
+    assert pair[0].why + pair[1].why + pair[2].name == "xyz"
 
 
 def test_a_variant_equals_its_own_kind_alone_whatever_it_holds():
