@@ -25,6 +25,7 @@ class Precedence:
 
     def __init__(self, longest_s: float = LONGEST_S) -> None:
         self._longest_s = longest_s
+        self._patient_until = 0.0  #: by the loop's clock, whoever waits and however often
         self._reading: dict[tuple[str, ...], asyncio.Task[None]] = {}
 
     def ahead(self, channels: Iterable[Channel]) -> None:
@@ -45,7 +46,8 @@ class Precedence:
         # Lanes that were started in the same moment have said by then that they read.
         await asyncio.sleep(0)
         if self._reading:
-            await asyncio.wait(self._reading.values(), timeout=self._longest_s)
+            left = self._patient_until - asyncio.get_running_loop().time()
+            await asyncio.wait(self._reading.values(), timeout=max(0.0, left))
 
     def _begin(self, channel: Channel) -> asyncio.Task[None] | None:
         """Return what reads a channel's libraries; None when that has been done."""
@@ -53,6 +55,7 @@ class Precedence:
             return None
         needs = channel.needs
         if needs not in self._reading and not all(name in sys.modules for name in needs):
+            self._patient_until = asyncio.get_running_loop().time() + self._longest_s
             task = self._reading[needs] = asyncio.create_task(asyncio.to_thread(_read, needs))
             task.add_done_callback(lambda _: self._reading.pop(needs, None))
         return self._reading.get(needs)

@@ -79,6 +79,18 @@ async def test_a_library_that_hangs_holds_up_its_own_channel_and_no_other(librar
     assert order[0][1] == []
 
 
+async def test_who_has_waited_for_a_library_that_hangs_does_not_wait_for_it_again(library):
+    """The rows of the people wait for it, and after them their lane does."""
+    hanging = library("twice_hanging_feed_library", "import time; time.sleep(1.5); READ = True")
+    precedence = Precedence(longest_s=0.6)
+    precedence.ahead([Channel(hanging, feed=True)])
+    await precedence.read()
+
+    await asyncio.wait_for(precedence.turn(Channel()), 0.5)
+
+    assert not hasattr(sys.modules.get(hanging), "READ")
+
+
 async def test_a_library_that_is_missing_or_broken_holds_up_nobody(library):
     broken = library("broken_feed_library", "raise RuntimeError('no')")
 
