@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Pieces: TypeAlias = "tuple[str | Slot, ...]"
 #: The one name that Jinja2 gives a meaning of its own.
 _ITS_OWN: Final = "self"
+#: Conditions inside of each other, or in a row of ``elif``, that pieces hold; nobody writes as many.
+_DEEPEST: Final = 20
 
 
 class Slot(NamedTuple):
@@ -36,17 +38,17 @@ class _Richer(Exception):
 def pieces_of(tree: nodes.Template) -> Pieces | None:
     """Return what Jinja2 has read of a block as pieces; None where it takes Jinja2 to fill it."""
     try:
-        return tuple(_pieces(tree.body))
+        return tuple(_pieces(tree.body, _DEEPEST))
     except _Richer:
         return None
 
 
-def _pieces(body: Sequence[nodes.Node]) -> Iterator[str | Slot]:
+def _pieces(body: Sequence[nodes.Node], deeper: int) -> Iterator[str | Slot]:
     from jinja2 import nodes
 
     for node in body:
-        if isinstance(node, nodes.If):
-            yield _condition(node, node.elif_, node.else_)
+        if isinstance(node, nodes.If) and deeper:
+            yield _condition(node, node.elif_, node.else_, deeper - 1)
         elif isinstance(node, nodes.Output):
             for told in node.nodes:
                 yield told.data if isinstance(told, nodes.TemplateData) else Slot(_name(told))
@@ -54,10 +56,18 @@ def _pieces(body: Sequence[nodes.Node]) -> Iterator[str | Slot]:
             raise _Richer
 
 
-def _condition(node: nodes.If, otherwise: Sequence[nodes.If], at_last: Sequence[nodes.Node]) -> Slot:
+def _condition(
+    node: nodes.If, otherwise: Sequence[nodes.If], at_last: Sequence[nodes.Node], deeper: int
+) -> Slot:
     """Return ``if`` with what comes after it: the next ``elif`` and all that follows, or ``else``."""
-    other = (_condition(otherwise[0], otherwise[1:], at_last),) if otherwise else tuple(_pieces(at_last))
-    return Slot(_name(node.test), then=tuple(_pieces(node.body)), other=other)
+    if otherwise and not deeper:
+        raise _Richer
+    other = (
+        (_condition(otherwise[0], otherwise[1:], at_last, deeper - 1),)
+        if otherwise
+        else tuple(_pieces(at_last, deeper))
+    )
+    return Slot(_name(node.test), then=tuple(_pieces(node.body, deeper)), other=other)
 
 
 def _name(node: nodes.Node) -> str:

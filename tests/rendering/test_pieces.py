@@ -85,6 +85,8 @@ def test_pieces_say_what_jinja2_says(name, source, words):
         "{{ 'words' }}",
         "{% if place %}{{ time | upper }}{% endif %}",
         "{{ self }}",
+        "{% if place %}a" + "{% elif time %}b" * 900 + "{% endif %}",
+        "{% if place %}" * 25 + "a" + "{% endif %}" * 25,
     ],
 )
 def test_whatever_is_more_than_that_is_left_to_jinja2(source):
