@@ -357,20 +357,31 @@ async def test_lasting_trouble_hands_over_what_waits(stage):
 
 async def test_when_the_fallback_is_in_trouble_too_everybody_waits_for_the_network(stage):
     """A cable that is out for a moment must not cost a campus its texts: no channel would take over."""
-    mended = asyncio.Event()
+    mended, all_told = set(), asyncio.Event()
 
-    def answer(envelope, nth):
-        return Accepted("1") if mended.is_set() else Deferred(Reason.UNCONNECTED)
+    def text(*_):
+        if "sms" not in mended:
+            return Deferred(Reason.UNCONNECTED)
+        if sms.calls.total() >= 25 + failed:
+            all_told.set()
+        return Accepted("1")
 
-    sms, mail = Scripted("sms", answer, in_flight=5), Scripted("mail", answer, in_flight=5)
-    play = stage(sms, mail, rules=rules(fallback_after=0.3))
+    def letter(*_):
+        return Accepted("1") if "mail" in mended else Deferred(Reason.UNCONNECTED)
+
+    sms, mail = Scripted("sms", text, in_flight=5), Scripted("mail", letter, in_flight=5)
+    play = stage(sms, mail, rules=rules(fallback_after=1.5))
     play.open(25, fallback="mail")
     await play.writer.do(
         lambda ledger: ledger.add_batch(play.alert.id, "mail", some_deliveries(9, 100), priority=50)
     )
     running = asyncio.create_task(play.play())
-    await asyncio.sleep(1.0)
-    mended.set()
+    await asyncio.sleep(2.5)
+    # Were the other mended first, it would take over, and rightly.
+    failed = sms.calls.total()
+    mended.add("sms")
+    await asyncio.wait_for(all_told.wait(), 20)
+    mended.add("mail")
     await running
     assert play.counts("sms") == only("accepted", 25)
     assert play.counts("mail") == only("accepted", 9)
