@@ -34,8 +34,9 @@ PARTS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "workers": workers.workers,
     "shared": workers.shared,
 }
-#: What runs for a while before it can be measured; a quick run leaves it out unless it is named.
-_LONG = ("workers", "shared", "both")
+#: What runs for a while before it can be measured, and what comes after sending; a quick run leaves them
+#: out unless they are named.
+_LONG = ("workers", "shared", "both", "recall", "flood")
 _QUICK_PAIRS, _PAIRS = 1, 5
 
 
