@@ -25,8 +25,9 @@ _X = """\
     access_token_secret: {{env: BENCH_TOKEN}}
 """
 _COMMAND = ("-m", "benchmarks.command")
-#: What an alert by text needs of others, the SDK as its channel imports it; looking for garbage no more
-#: often than the command line does, and leaving as a command does whose sender goes on.
+#: What an alert by text needs of others where its template was not kept, the SDK as its channel imports it;
+#: looking for garbage no more often than the command line does, and leaving as a command does whose sender
+#: goes on.
 _TEXTS = (
     "import gc, os; gc.set_threshold(100_000);"
     " import tweepy, jinja2.sandbox, asyncio, sqlite3, twilio.rest.api.v2010.account; os._exit(0)"
@@ -140,7 +141,7 @@ class _Bench:
             ahead.append(told["texts"]["first_at"] - told["post"]["first_at"])
         others = {
             "post": "the same post by forty lines that only render, write and post (`benchmarks.least`)",
-            "texts": "the libraries of others that this takes (texts), imported and nothing else",
+            "texts": "the libraries of others for it (texts), Jinja2 among them, imported and nothing else",
         }
         for name, figures in spent.items():
             yield self.line(f"Enter to the first request ({name}), 20,000 people, cold", figures, bare, 16)

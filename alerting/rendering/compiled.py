@@ -68,7 +68,7 @@ class Compiled(NamedTuple):
 
 @cache
 def _environment(*, html: bool) -> SandboxedEnvironment:
-    """Build the sandbox; Jinja2 takes 40 ms to import, so only rendering pays for it."""
+    """Build the sandbox; Jinja2 takes 40 ms to import, so only what it has to read or fill pays for it."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -41,6 +41,10 @@ def test_a_copy_is_called_by_what_it_holds_and_earlier_ones_are_removed(people, 
     roster = kept(people, tmp_path / "audiences")
     assert roster.digest == hashlib.sha256(roster.path.read_bytes()).hexdigest()
     assert kept(people, tmp_path / "audiences").path == roster.path
+    counts = roster.counts()
+    roster.path.rename(tmp_path / "away")
+    assert roster.counts() == counts, "read once"
+    (tmp_path / "away").rename(roster.path)
     # As an earlier version called them, of this list and of another audience.
     head = roster.path.name.partition(".")[0]
     (tmp_path / "audiences" / f"{head}.roster").touch()

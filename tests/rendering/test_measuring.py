@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich._emoji_codes import EMOJI
 
 from alerting.rendering.gsm import BASIC, EXTENSION
-from alerting.rendering.links import COMMON, COUNTRY
+from alerting.rendering.links import COMMON, COUNTRY, links
 from alerting.rendering.measure import sms, weighted
 
 GSM_TEXT = st.text(alphabet=sorted(BASIC | EXTENSION), max_size=700)
@@ -193,6 +193,17 @@ def test_x_takes_these(text):
 def test_composed_and_decomposed_texts_weigh_the_same(text):
     assert weighted(text) == weighted(unicodedata.normalize("NFC", text))
     assert weighted(unicodedata.normalize("NFD", text)).weighted == weighted(text).weighted
+
+
+@given(st.text(st.sampled_from("ab1.-_@:/ \u3000\x1f\n,é(edu"), max_size=30))
+def test_no_link_is_overlooked_where_no_word_seems_to_hold_one(text):
+    assert list(links(text)) == list(links(f"{text} nsu.edu"))[:-1]
+
+
+def test_sentences_without_a_link_are_not_searched_for_one(monkeypatch):
+    """What searches takes a millisecond to compile, of a first post that waits for it."""
+    monkeypatch.setattr("alerting.rendering.links._LINK", "(")
+    assert list(links("LEAVE on foot now. No flames...\nNext update 3:05.")) == []
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="."), max_size=200))
